@@ -1,0 +1,1 @@
+"""Sonde: deep learning you can use, see through and grow."""

@@ -1,0 +1,66 @@
+"""Architectures, one a file. The table below is all there is to registering one."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from typing import Any, Literal
+
+from torch import nn
+
+from sonde.errors import RecipeError, did_you_mean
+
+# name → the file that holds it. Each file has `VARIANTS`: name → Config, and `build(config)`.
+MODELS: dict[str, str] = {
+    "linear-regression": "sonde.models.linear_regression",
+    "softmax-regression": "sonde.models.softmax_regression",
+    "perceptron": "sonde.models.perceptron",
+    "mlp": "sonde.models.mlp",
+    "lenet": "sonde.models.lenet",
+    "lenet-original": "sonde.models.lenet",
+    "resnet18": "sonde.models.resnet",
+    "resnet34": "sonde.models.resnet",
+    "resnet50": "sonde.models.resnet",
+    "resnet101": "sonde.models.resnet",
+    "resnet152": "sonde.models.resnet",
+    "resnet20": "sonde.models.resnet_cifar",
+    "resnet32": "sonde.models.resnet_cifar",
+    "resnet44": "sonde.models.resnet_cifar",
+    "resnet56": "sonde.models.resnet_cifar",
+    "resnet110": "sonde.models.resnet_cifar",
+}
+
+
+def module(name: str) -> Any:
+    """The module that holds model `name`."""
+    if name not in MODELS:
+        raise RecipeError(f"there is no model {name!r}", where="model.name", remedy=did_you_mean(name, MODELS))
+    return importlib.import_module(MODELS[name])
+
+
+def config(name: str, table: dict[str, Any]) -> Any:
+    """The variant's Config with `table`'s values put in; unknown keys and wrong types are refused."""
+    from pydantic import TypeAdapter, ValidationError
+
+    base = module(name).VARIANTS[name]
+    known = [field.name for field in dataclasses.fields(base)]
+    for key in table:
+        if key not in known:
+            raise RecipeError(f"model {name} has no value {key!r}", where=f"model.{key}", remedy=did_you_mean(key, known))
+    try:
+        return TypeAdapter(type(base)).validate_python({**dataclasses.asdict(base), **table})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else "config"
+        raise RecipeError(f"model.{key} = {first['input']!r}: {first['msg']}", where="model.config", remedy=f"change model.{key}") from None
+
+
+def accepts(name: str) -> Literal["images", "numbers"]:
+    """What the model reads: pictures (its Config has `channels`) or rows of numbers (pictures are flattened)."""
+    fields = {field.name for field in dataclasses.fields(module(name).VARIANTS[name])}
+    return "images" if "channels" in fields else "numbers"
+
+
+def build(name: str, table: dict[str, Any]) -> nn.Module:
+    """The model, with fresh weights drawn from the global generator."""
+    return module(name).build(config(name, table))

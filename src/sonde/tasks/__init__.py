@@ -1,0 +1,83 @@
+"""Kinds of problem, one a file. The table below is all there is to registering one."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+from sonde.data.batch import Batch
+from sonde.errors import RecipeError, did_you_mean
+
+# name → module and class. `sonde tasks` prints it with the first line of each class's docstring.
+TASKS: dict[str, str] = {
+    "classification": "sonde.tasks.classification:Classification",
+    "multi-label-classification": "sonde.tasks.multi_label_classification:MultiLabelClassification",
+    "regression": "sonde.tasks.regression:Regression",
+    "forecasting": "sonde.tasks.forecasting:Forecasting",
+}
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One step's loss.
+
+    `value` is what is differentiated: every term's sum divided by its own count in `totals`. `terms` are named
+    (sum, count) for the log, the sums detached. `output` is the prediction, for training measures. `state` is what a
+    sequence model carries to the next batch.
+    """
+
+    value: Tensor
+    terms: dict[str, tuple[Tensor, float]]
+    output: Tensor
+    state: Any = None
+
+
+class Metric(Protocol):
+    """A measure that merges: its state is summed over batches and processes, its value is a function of that sum."""
+
+    better: Literal["higher", "lower"]
+
+    def state(self, prediction: Tensor, batch: Batch) -> Tensor:
+        """What this batch adds: float64, always of one shape; nothing waits for the device."""
+        ...
+
+    def value(self, state: Tensor) -> float:
+        """The measure, from the summed state."""
+        ...
+
+
+class Task(Protocol):
+    """One kind of problem: a frozen value of these four methods. Only it sees both model and data."""
+
+    def loss(self, model: nn.Module, batch: Batch, totals: dict[str, float], state: Any = None) -> Loss:
+        """The loss of one batch; `totals` are the counts of the whole step, over accumulation and processes."""
+        ...
+
+    def predict(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+        """What is predicted for raw inputs: the same kind of tensor as `Loss.output`."""
+        ...
+
+    def metrics(self, final: bool) -> dict[str, Metric]:
+        """The measures, the one to choose by first; with `final` the costly ones too."""
+        ...
+
+    def table(self, prediction: Tensor) -> dict[str, np.ndarray]:
+        """Predictions as the columns that a person reads: `prediction`, `probability:cat`, …"""
+        ...
+
+
+def build(name: str, options: dict[str, Any], target: dict[str, Any]) -> Task:
+    """The task from its name, the user's options and the fitted target (data/prepare/target.py says what that holds)."""
+    if name not in TASKS:
+        raise RecipeError(f"there is no task {name!r}", where="task.name", remedy=did_you_mean(name, TASKS))
+    module, _, cls = TASKS[name].partition(":")
+    task_class = getattr(importlib.import_module(module), cls)
+    known = [key for key in task_class.OPTIONS]
+    for key in options:
+        if key not in known:
+            raise RecipeError(f"task {name} has no option {key!r}", where="task.options", remedy=did_you_mean(key, known) if known else "it has none")
+    return task_class.build(options, target)
