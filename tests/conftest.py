@@ -1,11 +1,14 @@
-"""Fixtures for all tests."""
+"""Fixtures for all tests, and the closing line that says what was skipped for want of data."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
+
+WITHOUT_DATA = "SONDE_DATA is not set to a folder of real data sets"
 
 
 @pytest.fixture(scope="session")
@@ -13,5 +16,16 @@ def sonde_data() -> Path:
     """The folder of real data sets; tests that need it are skipped, visibly, where it is not."""
     folder = os.environ.get("SONDE_DATA")
     if not folder or not Path(folder).is_dir():
-        pytest.skip("SONDE_DATA is not set to a folder of real data sets")
+        pytest.skip(WITHOUT_DATA)
     return Path(folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last line of all: how many tests the real data sets would have added, and where they stand."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(config, "workerinput"):
+        return
+    skipped = Counter(report.nodeid.split("::")[0] for report in reporter.stats.get("skipped", []) if WITHOUT_DATA in str(report.longrepr))
+    if skipped:
+        files = ", ".join(f"{name} ({count})" for name, count in sorted(skipped.items()))
+        reporter.write_line(f"{skipped.total()} tests on real data were skipped, as {WITHOUT_DATA}: {files}", yellow=True)
