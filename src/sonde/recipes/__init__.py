@@ -1,0 +1,69 @@
+"""Named recipes: each a recipe file beside this one, which `sonde recipes NAME` prints as it stands.
+
+What each reaches stands in results.toml, written by the benchmarks that measured it. A recipe without an entry there
+has not been measured.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from typing import Literal
+
+from sonde.errors import RecipeError, did_you_mean
+from sonde.recipe import Recipe, Section, parse
+
+# name → file. The first line of each file says what it is.
+RECIPES: dict[str, str] = {
+    "digits": "digits.toml",
+    "mnist-mlp": "mnist-mlp.toml",
+    "mnist-lenet": "mnist-lenet.toml",
+    "mnist-lenet-original": "mnist-lenet-original.toml",
+    "cifar10-resnet20": "cifar10-resnet20.toml",
+    "resnet18-cifar10": "resnet18-cifar10.toml",
+    "california-mlp": "california-mlp.toml",
+    "house-prices-mlp": "house-prices-mlp.toml",
+    "house-prices-linear": "house-prices-linear.toml",
+    "adult-mlp": "adult-mlp.toml",
+    "titanic-mlp": "titanic-mlp.toml",
+    "views-linear": "views-linear.toml",
+    "daily-views-mlp": "daily-views-mlp.toml",
+}
+
+
+class Result(Section):
+    """What a recipe was measured to reach: `mean` ± `sd` of `metric` on `part`, over `seeds`, on the machine `where`.
+
+    `sd` is the sample standard deviation. `seconds` is the median time of one training, imports included.
+    """
+
+    metric: str
+    part: Literal["validation", "test", "out-of-fold"]
+    mean: float
+    sd: float
+    seeds: tuple[int, ...]
+    where: str
+    seconds: float | None = None
+
+
+def text(name: str) -> str:
+    """The recipe's file as it stands. Raises RecipeError for an unknown name."""
+    if name not in RECIPES:
+        raise RecipeError(f"there is no recipe {name!r}", remedy=did_you_mean(name, RECIPES))
+    return resources.files(__name__).joinpath(RECIPES[name]).read_text(encoding="utf-8")
+
+
+def load(name: str) -> Recipe:
+    """The recipe. Raises RecipeError for an unknown name."""
+    return parse(tomllib.loads(text(name)), where=f"recipe {name}")
+
+
+def describe(name: str) -> str:
+    """What the recipe is, in one line."""
+    return text(name).splitlines()[0].removeprefix("#").strip()
+
+
+def result(name: str) -> Result | None:
+    """What the recipe was measured to reach, or None if it has not been measured."""
+    measured = tomllib.loads(resources.files(__name__).joinpath("results.toml").read_text(encoding="utf-8"))
+    return Result.model_validate(measured[name]) if name in measured else None

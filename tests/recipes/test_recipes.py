@@ -1,0 +1,55 @@
+"""Named recipes: each can be read, says what it is, and claims nothing that was not measured."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+import sonde.recipes
+from sonde import recipe
+from sonde.errors import RecipeError
+from sonde.recipes import RECIPES
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_loads_and_says_what_it_is(name: str) -> None:
+    loaded = sonde.recipes.load(name)
+    assert loaded.data.path
+    assert sonde.recipes.describe(name).endswith((".", "GPU."))
+    assert len(sonde.recipes.describe(name)) < 130
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_printed_recipe_is_a_recipe_file(name: str, tmp_path: Path) -> None:
+    copy = tmp_path / "mine.toml"
+    copy.write_text(sonde.recipes.text(name), encoding="utf-8")
+    assert recipe.read(copy) == sonde.recipes.load(name)
+
+
+def test_every_file_is_listed() -> None:
+    shipped = {entry.name for entry in resources.files("sonde.recipes").iterdir() if entry.name.endswith(".toml")}
+    assert shipped == {*RECIPES.values(), "results.toml"}
+
+
+def test_results_name_recipes_that_exist() -> None:
+    measured = [name for name in RECIPES if sonde.recipes.result(name)]
+    for name in measured:
+        result = sonde.recipes.result(name)
+        assert result is not None
+        assert len(result.seeds) >= 3
+        assert result.where
+
+
+def test_results_stand_under_the_names_of_recipes() -> None:
+    import tomllib
+
+    text = resources.files("sonde.recipes").joinpath("results.toml").read_text(encoding="utf-8")
+    assert set(tomllib.loads(text)) <= set(RECIPES)
+
+
+def test_unknown_recipe_names_the_nearest() -> None:
+    with pytest.raises(RecipeError, match="there is no recipe 'digts'") as caught:
+        sonde.recipes.load("digts")
+    assert caught.value.remedy == "did you mean 'digits'?"
