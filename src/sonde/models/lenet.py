@@ -1,0 +1,74 @@
+"""LeNet-5 (LeCun et al. 1998, "Gradient-based learning applied to document recognition", section II.B).
+
+`lenet` has ReLU and max pooling; `lenet-original` sigmoids and average pooling, the form that courses teach as the
+original (the paper's pooling had weights and its output radial basis functions). Both have 61,706 parameters at
+28×28×1 and 10 classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+from sonde.errors import RecipeError
+from sonde.nn.activation import Activation, activation
+from sonde.nn.initialise import initialise
+
+
+@dataclass(frozen=True)
+class Config:
+    """`channels`, `size` (height and width in pixels) and `classes` come from the data; 28 is the smallest `size` of the paper."""
+
+    channels: int = 0
+    size: int = 0
+    classes: int = 0
+    activation: Activation = "relu"
+    pooling: Literal["max", "average"] = "max"
+
+
+VARIANTS: dict[str, Config] = {
+    "lenet": Config(),
+    "lenet-original": Config(activation="sigmoid", pooling="average"),
+}
+
+SMALLEST = 12
+
+
+class LeNet(nn.Module):
+    """Two convolutions with pooling, three dense layers. Raises RecipeError for pictures under 12×12."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        if config.size < SMALLEST:
+            raise RecipeError(
+                f"LeNet cannot read pictures of {config.size}×{config.size}: after its first pooling a 5×5 kernel no longer fits",
+                where="data.size",
+                remedy=f"use pictures of at least {SMALLEST}×{SMALLEST} (--size {SMALLEST}) or another model, such as mlp or resnet20",
+            )
+        side = (config.size // 2 - 4) // 2
+        pool = nn.MaxPool2d if config.pooling == "max" else nn.AvgPool2d
+        self.conv1 = nn.Conv2d(config.channels, 6, 5, padding=2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(16 * side * side, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, config.classes)
+        self.pool = pool(2)
+        self.activation = activation(config.activation)
+        for layer in (self.conv1, self.conv2, self.fc1, self.fc2, self.fc3):
+            initialise(layer.weight, "he-normal" if config.activation == "relu" and layer is not self.fc3 else "xavier-uniform")
+            nn.init.constant_(layer.get_parameter("bias"), 0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (batch, channel, size, size) to logits (batch, class)."""
+        x = self.pool(self.activation(self.conv1(images)))
+        x = self.pool(self.activation(self.conv2(x)))
+        x = self.activation(self.fc1(x.flatten(1)))
+        logits: Tensor = self.fc3(self.activation(self.fc2(x)))
+        return logits
+
+
+def build(config: Config) -> LeNet:
+    """The model with fresh weights."""
+    return LeNet(config)

@@ -1,0 +1,131 @@
+"""Residual networks for photographs (He et al. 2016, "Deep residual learning for image recognition").
+
+State keys and parameter counts are torchvision's, so that its published weights load. As there, the bottleneck's
+stride sits in its 3×3 convolution ("ResNet v1.5").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sonde.nn.batch_norm import BatchNorm
+from sonde.nn.initialise import initialise
+
+
+@dataclass(frozen=True)
+class Config:
+    """`blocks` of the four stages, `width` of the first one.
+
+    `stem`: `photo` (7×7, stride 2, then pooling: 1/4 of the size), `small` (3×3, stride 1, no pooling), or `auto`: small
+    up to 64 pixels. The keys are the same. `zero_last` starts each block's last γ at 0, so that the block begins as the
+    identity (Goyal et al. 2017, section 5.1). `channels`, `size` and `classes` come from the data.
+    """
+
+    channels: int = 0
+    size: int = 0
+    classes: int = 0
+    blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
+    bottleneck: bool = False
+    width: int = 64
+    stem: Literal["auto", "photo", "small"] = "auto"
+    zero_last: bool = True
+
+
+VARIANTS: dict[str, Config] = {
+    "resnet18": Config(blocks=(2, 2, 2, 2)),
+    "resnet34": Config(blocks=(3, 4, 6, 3)),
+    "resnet50": Config(blocks=(3, 4, 6, 3), bottleneck=True),
+    "resnet101": Config(blocks=(3, 4, 23, 3), bottleneck=True),
+    "resnet152": Config(blocks=(3, 8, 36, 3), bottleneck=True),
+}
+
+
+class BasicBlock(nn.Module):
+    """Two 3×3 convolutions and a shortcut."""
+
+    def __init__(self, channels_in: int, width: int, *, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, width, 3, stride, 1, bias=False)
+        self.bn1 = BatchNorm(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = BatchNorm(width)
+        self.downsample = _shortcut(channels_in, width, stride=stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class Bottleneck(nn.Module):
+    """1×1 down to `width` channels, 3×3, 1×1 up to four times as many, and a shortcut."""
+
+    def __init__(self, channels_in: int, width: int, *, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, width, 1, bias=False)
+        self.bn1 = BatchNorm(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
+        self.bn2 = BatchNorm(width)
+        self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
+        self.bn3 = BatchNorm(4 * width)
+        self.downsample = _shortcut(channels_in, 4 * width, stride=stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = self.bn3(self.conv3(F.relu(self.bn2(self.conv2(y)))))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class ResNet(nn.Module):
+    """Stem, four stages with 1, 2, 4 and 8 times the width, global average pooling, one dense layer."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        width, expansion = config.width, 4 if config.bottleneck else 1
+        small = config.stem == "small" or (config.stem == "auto" and config.size <= 64)
+        kernel, stride, padding = (3, 1, 1) if small else (7, 2, 3)
+        self.conv1 = nn.Conv2d(config.channels, width, kernel, stride, padding, bias=False)
+        self.bn1 = BatchNorm(width)
+        self.pool = nn.Identity() if small else nn.MaxPool2d(3, 2, 1)
+        self.layer1 = _stage(config, width, width, blocks=config.blocks[0], stride=1)
+        self.layer2 = _stage(config, width * expansion, 2 * width, blocks=config.blocks[1], stride=2)
+        self.layer3 = _stage(config, 2 * width * expansion, 4 * width, blocks=config.blocks[2], stride=2)
+        self.layer4 = _stage(config, 4 * width * expansion, 8 * width, blocks=config.blocks[3], stride=2)
+        self.fc = nn.Linear(8 * width * expansion, config.classes)
+        self._initialise(zero_last=config.zero_last)
+
+    def _initialise(self, *, zero_last: bool) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if zero_last and isinstance(module, (BasicBlock, Bottleneck)):
+                nn.init.zeros_((module.bn3 if isinstance(module, Bottleneck) else module.bn2).weight)
+        initialise(self.fc.weight, "default")
+        nn.init.zeros_(self.fc.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (batch, channel, height, width) to logits (batch, class)."""
+        x = self.pool(F.relu(self.bn1(self.conv1(images))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        logits: Tensor = self.fc(x.mean((2, 3)))
+        return logits
+
+
+def _shortcut(channels_in: int, channels: int, *, stride: int) -> nn.Sequential | None:
+    if stride == 1 and channels_in == channels:
+        return None
+    return nn.Sequential(nn.Conv2d(channels_in, channels, 1, stride, bias=False), BatchNorm(channels))
+
+
+def _stage(config: Config, channels_in: int, width: int, *, blocks: int, stride: int) -> nn.Sequential:
+    block = Bottleneck if config.bottleneck else BasicBlock
+    channels = 4 * width if config.bottleneck else width
+    return nn.Sequential(block(channels_in, width, stride=stride), *(block(channels, width, stride=1) for _ in range(blocks - 1)))
+
+
+def build(config: Config) -> ResNet:
+    """The model with fresh weights."""
+    return ResNet(config)

@@ -1,0 +1,75 @@
+"""What a run saves and serves: normalisation and network as one module that takes raw inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+Event = dict[str, Any]
+
+
+@runtime_checkable
+class OwnLosses(Protocol):
+    """A model whose loss belongs to its architecture."""
+
+    def losses(self, inputs: tuple[Tensor, ...], targets: Tensor) -> tuple[dict[str, tuple[Tensor, float]], Tensor]:
+        """Named (sum, count) terms to be divided and added up, and the model's output."""
+        ...
+
+
+@runtime_checkable
+class Finishing(Protocol):
+    """A model that is solved, or judged, after the gradient epochs (of which there may be none)."""
+
+    def finish(self, batches: Iterable[tuple[tuple[Tensor, ...], Tensor]], emit: Callable[[Event], None]) -> None:
+        """`batches` gives all training examples as (inputs, targets) each time that it is iterated over."""
+        ...
+
+
+class Prepared(nn.Module):
+    """`network` behind its normalisation: forward(*raw inputs) = network(*normalise(*raw inputs)).
+
+    The network's own losses and its finish are reached with `own_losses` and `finisher`, which normalise inputs too.
+    """
+
+    def __init__(self, normalise: nn.Module, network: nn.Module) -> None:
+        super().__init__()
+        self.normalise = normalise
+        self.network = network
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        output: Tensor = self.network(*self.normalise(*inputs))
+        return output
+
+
+def own_losses(model: nn.Module) -> Callable[[tuple[Tensor, ...], Tensor], tuple[dict[str, tuple[Tensor, float]], Tensor]] | None:
+    """losses(raw inputs, targets) -> (terms, output) of the model, or None where the task's loss is to be used."""
+    if not isinstance(model, Prepared):
+        return model.losses if isinstance(model, OwnLosses) else None
+    network, normalise = model.network, model.normalise
+    if not isinstance(network, OwnLosses):
+        return None
+    return lambda inputs, targets: network.losses(normalise(*inputs), targets)
+
+
+def finisher(model: nn.Module) -> Callable[[Iterable[tuple[tuple[Tensor, ...], Tensor]], Callable[[Event], None]], None] | None:
+    """finish(raw batches, emit) of the model, or None where it has none. See `Finishing`."""
+    if not isinstance(model, Prepared):
+        return model.finish if isinstance(model, Finishing) else None
+    network, normalise = model.network, model.normalise
+    if not isinstance(network, Finishing):
+        return None
+    return lambda batches, emit: network.finish(_Normalised(batches, normalise), emit)
+
+
+class _Normalised:
+    """Raw batches, normalised each time that they are iterated over."""
+
+    def __init__(self, batches: Iterable[tuple[tuple[Tensor, ...], Tensor]], normalise: nn.Module) -> None:
+        self._batches, self._normalise = batches, normalise
+
+    def __iter__(self) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
+        for inputs, targets in self._batches:
+            yield self._normalise(*inputs), targets

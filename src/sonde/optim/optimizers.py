@@ -1,0 +1,62 @@
+"""Optimisers by name, with the parameters sorted into those that decay and those that do not.
+
+sgd        w ← (1 − ηλ)w − ηg
+momentum   v ← βv + (g + λw),  w ← w − ηv           (Polyak 1964; the first step equals sgd)
+adam       Kingma & Ba 2015, β₁ 0.9, β₂ 0.999, bias-corrected; λw is added to the gradient
+adamw      Loshchilov & Hutter 2019: the same, with w ← (1 − ηλ)w apart from the gradient
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from sonde.errors import RecipeError, did_you_mean
+
+OPTIMIZERS: tuple[str, ...] = ("sgd", "momentum", "adam", "adamw")
+
+
+def build(
+    name: str, model: nn.Module, *, lr: float, momentum: float = 0.9, weight_decay: float = 0.0, decay_bias: bool = False
+) -> torch.optim.Optimizer:
+    """The optimiser `name` over the parameters of `model` that are trained.
+
+    `momentum` is β of `momentum` alone. `weight_decay` λ (default 0) leaves out biases and the scales and shifts of
+    norms unless `decay_bias`. Raises RecipeError for an unknown name and for a model without parameters.
+    """
+    groups = decay_groups(model, weight_decay=weight_decay, decay_bias=decay_bias)
+    if not groups:
+        raise RecipeError("this model has no parameters to train", where="optim.name", remedy="train it with --epochs 0")
+    fused = can_fuse(model)
+    if name == "sgd":
+        return torch.optim.SGD(groups, lr=lr, fused=fused)
+    if name == "momentum":
+        return torch.optim.SGD(groups, lr=lr, momentum=momentum, fused=fused)
+    if name == "adam":
+        return torch.optim.Adam(groups, lr=lr, betas=(0.9, 0.999), eps=1e-8, fused=fused)
+    if name == "adamw":
+        return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.999), eps=1e-8, fused=fused)
+    raise RecipeError(f"there is no optimiser {name!r}", where="optim.name", remedy=did_you_mean(name, OPTIMIZERS))
+
+
+def decay_groups(model: nn.Module, *, weight_decay: float, decay_bias: bool = False) -> list[dict[str, object]]:
+    """Parameter groups: weights, which decay, and vectors (biases, scales and shifts of norms), which do not.
+
+    Each group names its parameters under `names`, in the model's order, so that a checkpoint can tell them apart.
+    """
+    weights: list[tuple[str, nn.Parameter]] = []
+    vectors: list[tuple[str, nn.Parameter]] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            (weights if decay_bias or parameter.ndim > 1 else vectors).append((name, parameter))
+    groups: list[dict[str, object]] = []
+    for members, decay in ((weights, weight_decay), (vectors, 0.0)):
+        if members:
+            groups.append({"params": [p for _, p in members], "names": [n for n, _ in members], "weight_decay": decay})
+    return groups
+
+
+def can_fuse(model: nn.Module) -> bool:
+    """Whether one kernel can update all parameters: real floating point, on a CPU or a CUDA device."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
