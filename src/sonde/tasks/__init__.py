@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
 
 from sonde.data.batch import Batch
 from sonde.errors import RecipeError, did_you_mean
+from sonde.metrics.rows import RowMetric
 
 # name → module and class. `sonde tasks` prints it with the first line of each class's docstring.
 TASKS: dict[str, str] = {
@@ -36,10 +37,17 @@ class Loss:
     state: Any = None
 
 
+@runtime_checkable
 class Metric(Protocol):
-    """A measure that merges: its state is summed over batches and processes, its value is a function of that sum."""
+    """A measure that merges: its state is summed over batches and processes, its value is a function of that sum.
 
-    better: Literal["higher", "lower"]
+    The value is NaN where the sum leaves it undefined (no examples).
+    """
+
+    @property
+    def better(self) -> Literal["higher", "lower"]:
+        """Which way is good."""
+        ...
 
     def state(self, prediction: Tensor, batch: Batch) -> Tensor:
         """What this batch adds: float64, always of one shape; nothing waits for the device."""
@@ -50,6 +58,7 @@ class Metric(Protocol):
         ...
 
 
+@runtime_checkable
 class Task(Protocol):
     """One kind of problem: a frozen value of these four methods. Only it sees both model and data."""
 
@@ -61,8 +70,8 @@ class Task(Protocol):
         """What is predicted for raw inputs: the same kind of tensor as `Loss.output`."""
         ...
 
-    def metrics(self, final: bool) -> dict[str, Metric]:
-        """The measures, the one to choose by first; with `final` the costly ones too."""
+    def metrics(self, final: bool) -> dict[str, Metric | RowMetric]:
+        """The measures, the one to choose by first; with `final` the costly ones too, of which some need all rows."""
         ...
 
     def table(self, prediction: Tensor) -> dict[str, np.ndarray]:
@@ -76,8 +85,10 @@ def build(name: str, options: dict[str, Any], target: dict[str, Any]) -> Task:
         raise RecipeError(f"there is no task {name!r}", where="task.name", remedy=did_you_mean(name, TASKS))
     module, _, cls = TASKS[name].partition(":")
     task_class = getattr(importlib.import_module(module), cls)
-    known = [key for key in task_class.OPTIONS]
+    known = list(task_class.OPTIONS)
     for key in options:
         if key not in known:
-            raise RecipeError(f"task {name} has no option {key!r}", where="task.options", remedy=did_you_mean(key, known) if known else "it has none")
-    return task_class.build(options, target)
+            remedy = did_you_mean(key, known) if known else "it has none"
+            raise RecipeError(f"task {name} has no option {key!r}", where="task.options", remedy=remedy)
+    task: Task = task_class.build(options, target)
+    return task

@@ -1,0 +1,165 @@
+"""To be listed in TASKS is to be tested: what the loop, evaluation and the report expect of every task."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from sonde import tasks
+from sonde.data.batch import Batch
+from sonde.metrics.rows import RowMetric
+
+COUNT, FEATURES = 24, 5
+CLASSES = {"kind": "classes", "columns": ["label"], "classes": ["a", "b"], "counts": [12, 12]}
+NUMBERS = {"kind": "numbers", "columns": ["y", "z"], "transform": "log", "mean": [1.0, 2.0], "std": [0.5, 2.0]}
+
+# For each task: options and targets to try it with. A task that is added to TASKS is added here.
+TRIED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
+    "classification": [
+        ({}, CLASSES),
+        ({"loss": "squared", "class_weights": "balanced"}, CLASSES),
+        ({"smoothing": 0.1}, CLASSES | {"classes": [str(i) for i in range(12)]}),
+    ],
+    "multi-label-classification": [({}, {"kind": "labels", "columns": ["x", "y", "z"]})],
+    "regression": [
+        ({}, NUMBERS),
+        ({"loss": "absolute"}, NUMBERS | {"transform": "standardise"}),
+        ({"loss": "huber"}, {"kind": "numbers", "columns": ["y"], "transform": "none", "minimum": [0.1]}),
+    ],
+    "forecasting": [({"window": FEATURES}, NUMBERS | {"columns": ["y"], "mean": [1.0], "std": [1.0]}), ({"horizon": 2}, NUMBERS)],
+}
+CASES = [pytest.param(name, options, target, id=f"{name}-{i}") for name in tasks.TASKS for i, (options, target) in enumerate(TRIED[name])]
+
+
+def examples(target: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """Inputs, targets and the number of outputs; the same each time."""
+    generator = torch.Generator().manual_seed(3)
+    inputs = torch.randn(COUNT, FEATURES, generator=generator, dtype=torch.float64)
+    if target["kind"] == "classes":
+        outputs = len(target["classes"])
+        return inputs, torch.randint(outputs, (COUNT,), generator=generator), outputs
+    outputs = len(target["columns"])
+    values = torch.rand(COUNT, outputs, generator=generator, dtype=torch.float64)
+    return inputs, (values > 0.5).double() if target["kind"] == "labels" else 1 + 9 * values, outputs
+
+
+def network(outputs: int) -> nn.Module:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(FEATURES, 6), nn.Tanh(), nn.Linear(6, outputs)).double()
+
+
+def batch(inputs: torch.Tensor, targets: torch.Tensor, piece: slice) -> Batch:
+    index = torch.arange(len(inputs))[piece]
+    return Batch((inputs[piece],), targets[piece], index, {"examples": float(len(index))})
+
+
+def gradients(model: nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
+
+
+@pytest.mark.parametrize("name", tasks.TASKS)
+def test_a_task_has_four_methods_options_and_a_way_to_be_built(name: str) -> None:
+    module, _, cls = tasks.TASKS[name].partition(":")
+    task_class = getattr(import_module(module), cls)
+    public = {key for key, value in vars(task_class).items() if inspect.isfunction(value) and not key.startswith("_")}
+    assert public == {"loss", "predict", "metrics", "table"}
+    assert inspect.ismethod(task_class.build)
+    assert all(isinstance(key, str) and isinstance(value, str) and value for key, value in task_class.OPTIONS.items())
+    assert task_class.__doc__
+    assert task_class.__dataclass_params__.frozen
+    hash(task_class.build({}, TRIED[name][0][1]))
+
+
+@pytest.mark.parametrize(("name", "options", "target"), CASES)
+def test_loss_is_a_differentiable_number(name: str, options: dict[str, Any], target: dict[str, Any]) -> None:
+    inputs, targets, outputs = examples(target)
+    model = network(outputs)
+    loss = tasks.build(name, options, target).loss(model, batch(inputs, targets, slice(None)), {"examples": float(COUNT)})
+    loss.value.backward()
+    assert loss.value.shape == ()
+    assert loss.value.isfinite()
+    assert gradients(model).isfinite().all()
+    assert gradients(model).abs().sum() > 0
+    assert not loss.output.requires_grad
+    assert all(not total.requires_grad and isinstance(count, float) for total, count in loss.terms.values())
+
+
+@pytest.mark.parametrize(("name", "options", "target"), CASES)
+@settings(max_examples=15, deadline=None)
+@given(cuts=st.lists(st.integers(0, COUNT), max_size=5))
+def test_pieces_of_a_batch_add_up_to_the_batch(name: str, options: dict[str, Any], target: dict[str, Any], cuts: list[int]) -> None:
+    inputs, targets, outputs = examples(target)
+    task, totals = tasks.build(name, options, target), {"examples": float(COUNT)}
+    one = network(outputs)
+    whole = task.loss(one, batch(inputs, targets, slice(None)), totals)
+    whole.value.backward()
+    pieces, value, sums, counts = network(outputs), 0.0, 0.0, 0.0
+    edges = [0, *sorted(cuts), COUNT]  # equal edges are batches without examples
+    for first, last in pairwise(edges):
+        part = task.loss(pieces, batch(inputs, targets, slice(first, last)), totals)
+        part.value.backward()  # gradients add up
+        value += part.value.item()
+        sums += sum(total.item() for total, _ in part.terms.values())
+        counts += sum(count for _, count in part.terms.values())
+    assert torch.allclose(gradients(pieces), gradients(one), rtol=1e-12, atol=1e-12)
+    assert value == pytest.approx(whole.value.item(), rel=1e-12)
+    assert sums == pytest.approx(sum(total.item() for total, _ in whole.terms.values()), rel=1e-12)
+    assert counts == sum(count for _, count in whole.terms.values())
+
+
+@pytest.mark.parametrize(("name", "options", "target"), CASES)
+def test_a_batch_without_examples_gives_zero_gradients_that_are_connected(
+    name: str, options: dict[str, Any], target: dict[str, Any]
+) -> None:
+    inputs, targets, outputs = examples(target)
+    model, empty = network(outputs), batch(inputs, targets, slice(0, 0))
+    task = tasks.build(name, options, target)
+    loss = task.loss(model, empty, {"examples": 7.0})
+    loss.value.backward()
+    assert loss.value.item() == 0
+    assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
+    assert task.predict(model, empty.inputs).shape == (0, outputs)
+    for metric in task.metrics(final=True).values():
+        if not isinstance(metric, RowMetric):
+            assert not metric.state(loss.output, empty).any()
+
+
+@pytest.mark.parametrize(("name", "options", "target"), CASES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_predictions_are_what_measures_and_tables_take(
+    name: str, options: dict[str, Any], target: dict[str, Any], dtype: torch.dtype
+) -> None:
+    inputs, targets, outputs = examples(target)
+    inputs = inputs.to(dtype)
+    targets = targets.to(dtype) if targets.is_floating_point() else targets
+    model, of = network(outputs).to(dtype), batch(inputs, targets, slice(None))
+    task = tasks.build(name, options, target)
+    with torch.no_grad():
+        prediction = task.predict(model, of.inputs)
+    assert torch.equal(prediction, task.loss(model, of, of.counts).output)
+    assert prediction.shape == (COUNT, outputs)
+    assert prediction.dtype == dtype
+    cheap, final = task.metrics(final=False), task.metrics(final=True)
+    assert set(cheap) <= set(final)
+    assert next(iter(cheap)) == next(iter(final))
+    assert not any(isinstance(metric, RowMetric) for metric in cheap.values())
+    for metric in final.values():
+        value = metric.of(prediction, targets) if isinstance(metric, RowMetric) else metric.value(metric.state(prediction, of))
+        assert isinstance(value, float)
+        assert np.isfinite(value)
+    columns = task.table(prediction)
+    assert any(column == "prediction" or column.startswith("prediction:") for column in columns)
+    assert all(isinstance(values, np.ndarray) and values.shape == (COUNT,) for values in columns.values())
+
+
+def test_every_task_is_tried() -> None:
+    assert set(TRIED) == set(tasks.TASKS)
