@@ -30,6 +30,13 @@ MODELS: dict[str, str] = {
     "resnet110": "sonde.models.resnet_cifar",
 }
 
+# Models that only some tasks can use; all others fit every task.
+FITS: dict[str, tuple[str, ...]] = {
+    "linear-regression": ("regression", "forecasting"),
+    "softmax-regression": ("classification", "multi-label-classification"),
+    "perceptron": ("classification",),
+}
+
 
 def module(name: str) -> Any:
     """The module that holds model `name`."""
@@ -59,6 +66,15 @@ def accepts(name: str) -> Literal["images", "numbers"]:
     """What the model reads: pictures (its Config has `channels`) or rows of numbers (pictures are flattened)."""
     fields = {field.name for field in dataclasses.fields(module(name).VARIANTS[name])}
     return "images" if "channels" in fields else "numbers"
+
+
+def check_fit(name: str, *, task: str, images: bool) -> None:
+    """RecipeError that lists the models that fit, where `name` does not fit the task or the kind of data."""
+    module(name)
+    fitting = [other for other in MODELS if task in FITS.get(other, (task,)) and (images or accepts(other) == "numbers")]
+    if name not in fitting:
+        what = "reads pictures, and these data are none" if task in FITS.get(name, (task,)) else f"does not do {task}"
+        raise RecipeError(f"model {name} {what}", where="model.name", remedy="models that fit: " + ", ".join(fitting))
 
 
 def build(name: str, table: dict[str, Any]) -> nn.Module:
