@@ -1,0 +1,68 @@
+"""Sonde's own loop on pictures as they were read (uint8), with everything it does beside: loss, accuracy, events, its health watch.
+
+As with the peers nothing is validated or saved, and the clock stands still between epochs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.contenders.digits import mnist
+from bench.contenders.gate import Gate, settings
+from sonde.data.batches import Batches
+from sonde.fit import plan_of, prepare
+from sonde.optim import optimizers
+from sonde.recipe import Recipe
+from sonde.training.checkpoints import Checkpoint
+from sonde.training.events import EventLog
+from sonde.training.interrupt import watching
+from sonde.training.loop import Loop
+from sonde.training.world import join
+
+
+class Clock:
+    """A listener: an epoch ends with its last `train` event; the next begins when its health has been looked at."""
+
+    def __init__(self, gate: Gate, steps: int) -> None:
+        self.gate, self.steps, self.losses = gate, steps, list[float]()
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        if event["event"] in ("start", "scale"):
+            self.losses.clear()
+            self.gate.begin()
+        elif event["event"] == "train":
+            self.losses.append(event["loss"])
+            if event["step"] % self.steps == 0:
+                self.gate.end(sum(self.losses) / len(self.losses))
+
+
+class Unsaved:
+    """In the place of checkpoints."""
+
+    def save(self, checkpoint: Checkpoint, *, best: bool) -> None:
+        """Write nothing."""
+
+
+def main() -> None:
+    """Train for as long as asked."""
+    given, gate = settings(), Gate()
+    recipe = Recipe().replace(
+        data={"validation": 0.0, "test": 0.0},
+        model={"name": given.network, "config": {"width": 256, "depth": 1} if given.network == "mlp" else {}},
+        optim={"name": "sgd", "lr": given.lr, "schedule": "constant", "weight_decay": 0.0},
+        training={"epochs": 100_000, "batch_size": given.batch, "compile": given.compile, "device": "cpu", "save_every": 0.0},
+    )
+    with join("cpu") as world, watching() as request:
+        experiment = prepare(recipe, mnist(given.examples), world)
+        part, network = experiment.parts["train"], experiment.model.network
+        train = Batches(part.columns, part.index, batch_size=given.batch, seed=0, shuffle=True, device=world.device)
+        optimizer = optimizers.build("sgd", network, lr=given.lr, momentum=0.0, weight_decay=0.0, decay_bias=False)
+        log = EventLog(None, [Clock(gate, train.steps)])
+        plan = plan_of(experiment.recipe, experiment.task)
+        loop = Loop(experiment.model, network, experiment.task, optimizer, train, None, world, plan, Unsaved(), log, request)  # type: ignore[arg-type]
+        log.emit({"event": "start"})
+        loop.run()
+
+
+if __name__ == "__main__":
+    main()
