@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -22,6 +21,7 @@ from sonde.metrics.rows import RowMetric
 from sonde.metrics.state import known
 from sonde.nn.prepared import own_losses
 from sonde.tasks import Loss, Metric
+from sonde.tasks.constant import constant
 from sonde.tasks.options import choice, share
 from sonde.tasks.terms import from_terms
 
@@ -117,7 +117,7 @@ class Classification:
         else:
             losses = F.cross_entropy(output, targets, reduction="none", label_smoothing=self.smoothing)
         if self.weights is not None:
-            losses = losses * _tensor(self.weights, output.dtype, output.device)[targets]
+            losses = losses * constant(self.weights, like=output)[targets]
         if batch.weights is not None:
             losses = losses * batch.weights
         return losses.sum()
@@ -135,9 +135,3 @@ def balanced(counts: list[int] | None) -> tuple[float, ...]:
         raise RecipeError("how many examples each class has is not known here", where="task.class_weights", remedy=remedy)
     total = sum(counts)
     return tuple(total / (len(counts) * count) if count else 0.0 for count in counts)
-
-
-@functools.lru_cache(maxsize=16)
-def _tensor(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Made once, as each copy to a GPU would wait for it."""
-    return torch.tensor(values, dtype=dtype, device=device)

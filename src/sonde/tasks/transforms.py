@@ -7,12 +7,12 @@ fits them).
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
+
+from sonde.tasks.constant import constant
 
 TRANSFORMS = ("none", "log", "standardise")
 
@@ -31,13 +31,13 @@ class Transform:
             return values
         if self.kind == "log":
             values = values.log1p()
-        return (values - _constant(self.mean, values.dtype, values.device)) / _constant(self.std, values.dtype, values.device)
+        return (values - _each(self.mean, values)) / _each(self.std, values)
 
     def inverse(self, values: Tensor) -> Tensor:
         """From what the network predicts, (batch, output), to units of the data."""
         if self.kind == "none":
             return values
-        values = values * _constant(self.std, values.dtype, values.device) + _constant(self.mean, values.dtype, values.device)
+        values = values * _each(self.std, values) + _each(self.mean, values)
         return values.expm1() if self.kind == "log" else values
 
 
@@ -47,11 +47,6 @@ def from_target(target: dict[str, Any]) -> Transform:
     return Transform(target.get("transform", "none"), mean, std)
 
 
-def _constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor | float:
-    """One value as a number, which costs no copy to the device; several as a tensor that is made once."""
-    return values[0] if len(values) == 1 else _tensor(values, dtype, device)
-
-
-@functools.lru_cache(maxsize=64)
-def _tensor(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    return torch.tensor(values, dtype=dtype, device=device)
+def _each(values: tuple[float, ...], like: Tensor) -> Tensor | float:
+    """One value as a number, several as a tensor."""
+    return values[0] if len(values) == 1 else constant(values, like=like)
