@@ -1,0 +1,212 @@
+"""All rows of a part as tensors: in memory, or as memory-mapped columns that processes on one machine share.
+
+The pass that builds them is also the check of every example. A cache is a folder named by the data's fingerprint and
+the fitted values; it is written beside its place and renamed when whole, so a folder that is there is complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sonde.data.contents import Chosen, Examples
+from sonde.data.prepare.fit import Fitted
+from sonde.data.prepare.images import ImagePreparation
+from sonde.data.prepare.series import SeriesPreparation
+from sonde.data.prepare.target import Target
+from sonde.errors import DataError, Problem
+
+FORMAT = 1
+MEMORY = 512 * 2**20  # bytes of inputs and targets above which they are mapped from files
+CHUNK = 64 * 2**20  # bytes that are encoded at a time
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Tensors with one row an example, in file order.
+
+    `inputs` as the model reads them (data/batch.py), category codes as int32. `targets` int64 (row,) or float32
+    (row, output), or None. `valid` bool (row,): which examples can be used (a picture that cannot be read, a window that
+    is not whole or, where targets are known, a missing target cannot). `mapped`: whether they stand in files.
+    """
+
+    inputs: tuple[Tensor, ...]
+    targets: Tensor | None
+    valid: np.ndarray
+    mapped: bool = False
+
+    def __len__(self) -> int:
+        return len(self.valid)
+
+    def to(self, device: torch.device) -> Columns:
+        """The same columns on another device."""
+        targets = None if self.targets is None else self.targets.to(device)
+        return Columns(tuple(tensor.to(device) for tensor in self.inputs), targets, self.valid, self.mapped)
+
+
+def build_columns(
+    prep: Fitted,
+    target: Target | None,
+    examples: Examples,
+    *,
+    cache: Path | None = None,
+    fingerprint: str = "",
+    memory_limit: int = MEMORY,
+    on_error: Literal["stop", "skip"] = "stop",
+) -> Columns:
+    """Every row of `examples` as tensors; with a `target` their targets too.
+
+    Columns of more than `memory_limit` bytes are kept in a folder under `cache` (None: in memory whatever their size)
+    and found again by whoever asks with the same `fingerprint` of data and part, the same preparation and target.
+    Raises DataError that lists every example that cannot be used; with `on_error` skip they are only not `valid`.
+    A full disk or a folder that cannot be written raises DataError too.
+    """
+    if cache is None or len(examples) * _row_bytes(prep, target) <= memory_limit:
+        return _in_memory(prep, target, examples, on_error)
+    folder = cache / _key(prep, target, examples, fingerprint)
+    found = _open(folder, target is not None, on_error)
+    if found is None:
+        _write(folder, prep, target, examples, on_error)
+        found = _open(folder, target is not None, on_error)
+    assert found is not None
+    return found
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Rows `start` … `stop` − 1 of every array, and what is wrong with them."""
+
+    start: int
+    stop: int
+    arrays: tuple[np.ndarray, ...]
+    valid: np.ndarray
+    problems: tuple[Problem, ...]
+
+
+def _pieces(prep: Fitted, target: Target | None, examples: Examples) -> Iterator[_Piece]:
+    """All rows in order, encoded some at a time; at least one piece, so that the arrays' shapes are known."""
+    rows = len(examples)
+    step = max(rows, 1) if isinstance(prep, SeriesPreparation) else max(1, CHUNK // _row_bytes(prep, target))
+    for start in range(0, max(rows, 1), step):
+        stop = min(start + step, rows)
+        lines = np.arange(start + 2, stop + 2) if examples.lines is None else examples.lines[start:stop]
+        pictures = None if examples.pictures is None else Chosen(examples.pictures, np.arange(start, stop))
+        few = Examples(examples.frame.slice(start, stop - start), pictures, lines)
+        arrays, problems = prep.inspect(few)
+        valid = np.ones(stop - start, dtype=bool)
+        if isinstance(prep, SeriesPreparation):
+            valid &= prep.valid(arrays)
+        if len(arrays) > 1:
+            arrays = (arrays[0], arrays[1].astype(np.int32))
+        if target is not None:
+            targets, wrong = target.inspect(few.frame, lines=lines)
+            valid &= targets >= 0 if targets.ndim == 1 else np.isfinite(targets).all(1)
+            arrays, problems = (*arrays, targets), [*problems, *wrong]
+        valid[[problem.example for problem in problems if problem.example is not None]] = False
+        placed = tuple(replace(problem, example=None if problem.example is None else problem.example + start) for problem in problems)
+        yield _Piece(start, stop, arrays, valid, placed)
+
+
+def _in_memory(prep: Fitted, target: Target | None, examples: Examples, on_error: str) -> Columns:
+    arrays: list[np.ndarray] = []
+    valid = np.ones(len(examples), dtype=bool)
+    problems: list[Problem] = []
+    for piece in _pieces(prep, target, examples):
+        problems += piece.problems
+        valid[piece.start : piece.stop] = piece.valid
+        if piece.stop - piece.start == len(examples):
+            arrays = list(piece.arrays)
+            break
+        arrays = arrays or [np.empty((len(examples), *array.shape[1:]), dtype=array.dtype) for array in piece.arrays]
+        for whole, some in zip(arrays, piece.arrays, strict=True):
+            whole[piece.start : piece.stop] = some
+    _stop(problems, on_error)
+    return _columns(arrays, valid, target is not None, mapped=False)
+
+
+def _write(folder: Path, prep: Fitted, target: Target | None, examples: Examples, on_error: str) -> None:
+    """Encode everything into a folder beside `folder`, then give it its name. Another process may have been faster."""
+    beside = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
+    try:
+        with contextlib.ExitStack() as stack:
+            beside.mkdir(parents=True)
+            files: list[Any] = []
+            valid = np.ones(len(examples), dtype=bool)
+            problems: list[Problem] = []
+            for piece in _pieces(prep, target, examples):
+                if not files:
+                    files = [stack.enter_context((beside / f"{place}.npy").open("wb")) for place in range(len(piece.arrays))]
+                    for file, array in zip(files, piece.arrays, strict=True):
+                        shape = (len(examples), *array.shape[1:])
+                        header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": shape}
+                        np.lib.format.write_array_header_1_0(file, header)
+                # Appended, not mapped: on a full disk a write fails with an error, a mapped page kills the process.
+                for file, array in zip(files, piece.arrays, strict=True):
+                    file.write(np.ascontiguousarray(array).data)
+                valid[piece.start : piece.stop] = piece.valid
+                problems += piece.problems
+        _stop(problems, on_error)
+        np.save(beside / "valid.npy", valid)
+        (beside / "problems.json").write_text(json.dumps([asdict(problem) for problem in problems]), encoding="utf-8")
+        with contextlib.suppress(OSError):  # a folder of that name is there by now: the same, and whole
+            beside.rename(folder)
+    except OSError as error:
+        need = len(examples) * _row_bytes(prep, target) / 1e6
+        found = f"the data as the model reads them ({need:,.0f} MB) cannot be kept here: {error.strerror or error}"
+        raise DataError(Problem("error", str(folder.parent), found, "make room, or give a folder on another disk with --out")) from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _open(folder: Path, has_targets: bool, on_error: str) -> Columns | None:
+    """The columns in a cache folder; None where there are none, or damaged ones, which are removed."""
+    if not folder.is_dir():
+        return None
+    try:
+        valid = np.load(folder / "valid.npy")
+        problems = [Problem(**problem) for problem in json.loads((folder / "problems.json").read_text(encoding="utf-8"))]
+        names = sorted((path for path in folder.glob("*.npy") if path.stem.isdigit()), key=lambda path: int(path.stem))
+        # "c": private pages, so that torch may have a writable tensor; nobody writes, so they stay shared.
+        arrays = [np.load(path, mmap_mode="c") for path in names]
+    except (OSError, ValueError, TypeError, EOFError):
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    _stop(problems, on_error)
+    return _columns(arrays, valid, has_targets, mapped=True)
+
+
+def _columns(arrays: Sequence[np.ndarray], valid: np.ndarray, has_targets: bool, *, mapped: bool) -> Columns:
+    tensors = tuple(torch.from_numpy(array) for array in arrays)
+    return Columns(tensors[:-1], tensors[-1], valid, mapped) if has_targets else Columns(tensors, None, valid, mapped)
+
+
+def _stop(problems: Sequence[Problem], on_error: str) -> None:
+    if problems and on_error == "stop":
+        raise DataError(problems)
+
+
+def _row_bytes(prep: Fitted, target: Target | None) -> int:
+    """What a row takes, about."""
+    sizes = prep.sizes
+    inputs = sizes["channels"] * sizes["size"] ** 2 if isinstance(prep, ImagePreparation) else 4 * (sizes["numbers"] + len(sizes["categories"]))
+    return int(inputs + (0 if target is None else max(8, 4 * target.outputs if target.values["kind"] != "classes" else 8)))
+
+
+def _key(prep: Fitted, target: Target | None, examples: Examples, fingerprint: str) -> str:
+    """The name of a cache: a hash of the data's fingerprint and shape, its first and last rows, and all fitted values."""
+    frame = examples.frame
+    ends = [str(frame.head(20).rows()), str(frame.tail(20).rows())]
+    fitted = [prep.to_json(), None if target is None else target.values]
+    text = json.dumps([FORMAT, fingerprint, frame.height, frame.columns, ends, fitted], ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]

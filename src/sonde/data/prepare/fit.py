@@ -1,0 +1,84 @@
+"""The fitted preprocessing: made from the training part, kept in the run folder, read back from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from sonde import recipe
+from sonde.data.contents import Content, Examples
+from sonde.data.prepare.images import ImagePreparation, fit_images
+from sonde.data.prepare.series import SeriesPreparation, fit_series
+from sonde.data.prepare.table import TablePreparation, fit_table
+from sonde.data.prepare.target import Target
+from sonde.data.split import Selection
+from sonde.errors import RunError
+
+FORMAT = 1
+FILE = "preparation.json"
+
+
+class Preparation(Protocol):
+    """What turns examples into a model's raw inputs: TablePreparation, ImagePreparation or SeriesPreparation."""
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """The sizes that the model is built for."""
+        ...
+
+    @property
+    def normalisation(self) -> dict[str, Any]:
+        """The numbers of the model's first step."""
+        ...
+
+    def encode(self, examples: Examples, index: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
+        """Raw model inputs of some rows."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        ...
+
+
+Fitted = TablePreparation | ImagePreparation | SeriesPreparation
+_KINDS: dict[str, type[Fitted]] = {"table": TablePreparation, "images": ImagePreparation, "series": SeriesPreparation}
+
+
+def fit_preparation(
+    content: Content, train: Selection, data: recipe.Data, *, task: str, targets: tuple[str, ...], options: dict[str, Any] | None = None
+) -> Fitted:
+    """The preparation of `content`, from its training part alone. `options` are the task's (`window` and `horizon`).
+
+    Raises DataError where there is nothing to learn from.
+    """
+    if content.kind == "images":
+        return fit_images(train, data)
+    if task == "forecasting":
+        return fit_series(train, targets, options or {})
+    return fit_table(train, data, targets)
+
+
+def save_preparation(preparation: Fitted, target: Target, folder: Path) -> None:
+    """Write both to `folder`, which is made where it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = {"format": FORMAT, "preparation": preparation.to_json(), "target": {"values": target.values, "why": target.why}}
+    (folder / FILE).write_text(json.dumps(table, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def load_preparation(folder: Path) -> tuple[Fitted, Target]:
+    """What `save_preparation` wrote. Raises RunError where it is missing, damaged or of a newer format."""
+    path = folder / FILE
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        if table["format"] > FORMAT:
+            what = f"this preprocessing is of format {table['format']}; this Sonde reads up to {FORMAT}"
+            raise RunError(what, where=str(path), remedy="install a newer Sonde")
+        stored = table["preparation"]
+        return _KINDS[stored["kind"]].from_json(stored), Target(table["target"]["values"], table["target"]["why"])
+    except FileNotFoundError:
+        raise RunError("the preprocessing is missing", where=str(path), remedy="train the run again from its recipe.toml") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"the preprocessing is damaged ({error!r})", where=str(path), remedy="train the run again from its recipe.toml") from None
