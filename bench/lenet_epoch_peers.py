@@ -47,11 +47,15 @@ def rows(network: str, results: dict[str, Result], *, examples: int, floors: dic
     out = []
     for name, result in results.items():
         beside = f", compiling took {result.first - min(result.seconds):.0f} s" if compiled else ""
-        out.append(Row(f"{form}: {name} (last loss {result.loss:.2f}{beside})", [examples / seconds for seconds in result.seconds], "examples/s"))
+        out.append(
+            Row(f"{form}: {name} (last loss {result.loss:.2f}{beside})", [examples / seconds for seconds in result.seconds], "examples/s")
+        )
     for peer in FLOORS:
         name = best(results, peer)
         if name is not None:
-            out.append(Row(f"{form}: sonde over {name}", ratios(results[name].seconds, results["sonde"].seconds), "×", at_least=floors.get(peer)))
+            out.append(
+                Row(f"{form}: sonde over {name}", ratios(results[name].seconds, results["sonde"].seconds), "×", at_least=floors.get(peer))
+            )
     return out
 
 

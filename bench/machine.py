@@ -14,7 +14,13 @@ THREADS = 2
 
 def environment() -> dict[str, str]:
     """For child processes: the same number of threads for everybody, no progress bars, nothing asked of the network."""
-    quiet = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "KERAS_BACKEND": "torch", "PYTHONWARNINGS": "ignore", "TQDM_DISABLE": "1"}
+    quiet = {
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "KERAS_BACKEND": "torch",
+        "PYTHONWARNINGS": "ignore",
+        "TQDM_DISABLE": "1",
+    }
     return {**os.environ, "OMP_NUM_THREADS": str(THREADS), "MKL_NUM_THREADS": str(THREADS), **quiet}
 
 
@@ -37,7 +43,9 @@ def data(name: str) -> Path:
 
 def sonde(*arguments: str, folder: Path, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command line in `folder`; its standard output is kept. A failure ends the benchmark with what it said."""
-    done = subprocess.run([sys.executable, "-m", "sonde", *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=timeout)
+    done = subprocess.run(
+        [sys.executable, "-m", "sonde", *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=timeout
+    )
     if done.returncode:
         sys.exit(f"sonde {' '.join(arguments)} left with {done.returncode}:\n{done.stderr[-4000:]}")
     return done

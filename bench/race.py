@@ -57,7 +57,9 @@ def running(entry: Entry, *, network: str, examples: int, batch: int, peers: str
     command = [python, "-m", f"bench.contenders.{entry.file}", "--network", network, "--examples", str(examples)]
     command += ["--batch", str(batch), "--workers", str(entry.workers), *(["--compile"] if entry.compile else [])]
     with tempfile.NamedTemporaryFile("w+", suffix=".txt") as errors:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
         try:
             yield Contender(process, errors.name)
         finally:

@@ -16,7 +16,9 @@ def main() -> None:
     """Train for as long as asked."""
     given, gate = settings(), Gate()
     accelerator = Accelerator(cpu=True)
-    loader = DataLoader(TensorDataset(*(torch.from_numpy(array) for array in prepared(given.examples))), batch_size=given.batch, shuffle=True)
+    loader = DataLoader(
+        TensorDataset(*(torch.from_numpy(array) for array in prepared(given.examples))), batch_size=given.batch, shuffle=True
+    )
     net = network(given.network)
     if given.compile:
         net = torch.compile(net)

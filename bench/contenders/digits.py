@@ -13,7 +13,9 @@ def mnist(examples: int) -> tuple[np.ndarray, np.ndarray]:
     """Pictures uint8 (examples, 28, 28) and labels int64 (examples,)."""
     folder = Path(os.environ.get("SONDE_DATA", "")) / "mnist"
     if os.environ.get("SONDE_DATA") and folder.exists():
-        pictures = np.frombuffer(gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16).reshape(-1, 28, 28)
+        pictures = np.frombuffer(gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16).reshape(
+            -1, 28, 28
+        )
         labels = np.frombuffer(gzip.decompress((folder / "train-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
     else:
         draws = np.random.default_rng(0)

@@ -49,7 +49,9 @@ def main() -> None:
     """Train for as long as asked."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     given, gate = settings(), Gate()
-    loader = DataLoader(TensorDataset(*(torch.from_numpy(array) for array in prepared(given.examples))), batch_size=given.batch, shuffle=True)
+    loader = DataLoader(
+        TensorDataset(*(torch.from_numpy(array) for array in prepared(given.examples))), batch_size=given.batch, shuffle=True
+    )
     trainer = lightning.Trainer(
         max_epochs=-1,
         accelerator="cpu",
