@@ -49,6 +49,12 @@ class TrainingError(SondeError):
     """Training that cannot go on: NaN, a diverging loss, no room on the disk."""
 
 
+class Interrupted(SondeError):
+    """Someone asked to stop; what was trained so far is saved."""
+
+    exit_code = 130
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong with the data.

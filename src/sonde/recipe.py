@@ -40,6 +40,7 @@ class Data(Section):
     validation: float | str | None = Field(None, description="share of the training examples, or a path, to choose on")
     test: float | str | None = Field(None, description="share, or a path, for the one final measurement")
     folds: NonNegativeInt = Field(0, description="K of K-fold; 0: one split")
+    fold: PositiveInt | None = Field(None, description="train this one of the K folds; what is held out is its test part")
     examples: PositiveInt | None = Field(None, description="use so many training examples, drawn at random")
     size: PositiveInt | None = Field(None, description="working height and width of pictures, in pixels")
     augment: tuple[str, ...] | None = Field(None, description="augmentations: flip, flip-vertical, crop, colour, shift; none")
@@ -110,7 +111,7 @@ class Recipe(Section):
 
 # Which flag sets which value. Explicit, so that a reader finds a flag by searching for it.
 _RENAMED = {("task", "name"): "task", ("model", "name"): "model", ("optim", "name"): "optimizer"}
-_DEEP = {("data", "path"), ("task", "options"), ("model", "config"), ("data", "types"), ("optim", "decay_bias")}
+_DEEP = {("data", "path"), ("data", "fold"), ("task", "options"), ("model", "config"), ("data", "types"), ("optim", "decay_bias")}
 _SECTIONS: dict[str, type[Section]] = {"data": Data, "task": Task, "model": Model, "optim": Optim, "training": Training}
 
 FLAGS: dict[str, tuple[str, str]] = {

@@ -1,0 +1,72 @@
+"""From a recipe to the examples of each part: open, infer, split. The same call gives the same parts again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sonde.data.contents import Content, Examples, Part
+from sonde.data.infer import Inferred, infer
+from sonde.data.open import open_data
+from sonde.data.split import Selection, folds, split
+from sonde.errors import DataError, Problem
+from sonde.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What was found, what is to be learnt from it, and which examples each part has."""
+
+    content: Content
+    inferred: Inferred
+    parts: dict[Part, Selection]
+
+
+def assemble(recipe: Recipe, source: Any = None) -> Dataset:
+    """The data set of a recipe. `source` is used instead of the recipe's path (frames and arrays have none).
+
+    A `validation` or `test` that is a path is opened and stands for that part. With `data.fold` the parts are those of
+    that fold of `data.folds`: the held-out examples are the test part. Raises DataError as `open_data` and `split` do.
+    """
+    data, seed = recipe.data, recipe.training.seed
+    content = open_data(recipe.data.path if source is None else source, data)
+    for part in ("validation", "test"):
+        given = getattr(data, part)
+        if isinstance(given, str):
+            content = _with_part(content, part, given, recipe)
+            data = data.model_copy(update={part: None})
+    inferred = infer(content, data, recipe.task.name)
+    if data.fold is None:
+        return Dataset(content, inferred, split(content, data, task=inferred.task, targets=inferred.targets, seed=seed))
+    whole = content.examples
+    selection = Selection(whole, every(whole))
+    pairs = folds(selection, data, task=inferred.task, targets=inferred.targets, k=data.folds, seed=seed)
+    if not 1 <= data.fold <= len(pairs):
+        raise DataError(Problem("error", "data.fold", f"there is no fold {data.fold} of {len(pairs)}", f"give a number from 1 to {len(pairs)}"))
+    kept, held_out = pairs[data.fold - 1]
+    rest = Selection(whole, selection.index[kept])
+    parts: dict[Part, Selection] = {"train": rest}
+    if data.validation:
+        inner = replace(content, parts={"all": whole.take(rest.index)})
+        drawn = split(inner, data.model_copy(update={"test": 0.0}), task=inferred.task, targets=inferred.targets, seed=seed)
+        parts = {name: Selection(whole, rest.index[chosen.index]) for name, chosen in drawn.items()}
+    parts["test"] = Selection(whole, selection.index[held_out])
+    return Dataset(content, inferred, parts)
+
+
+def every(examples: Examples) -> np.ndarray:
+    """The numbers of all examples."""
+    return np.arange(len(examples))
+
+
+def _with_part(content: Content, part: Any, path: str, recipe: Recipe) -> Content:
+    other = open_data(path, recipe.data)
+    if other.kind != content.kind:
+        raise DataError(Problem("error", path, f"this is of kind {other.kind}, the training data are of kind {content.kind}", f"give --{part} data of the same kind"))
+    parts = dict(content.parts)
+    if "all" in parts:
+        parts["train"] = parts.pop("all")
+    parts[part] = other.examples
+    return replace(content, parts=parts, problems=content.problems + other.problems, notes=content.notes + other.notes)

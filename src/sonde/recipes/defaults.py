@@ -1,0 +1,102 @@
+"""What a recipe says where the user does not: one explicit table, chosen on validation data of the real sets.
+
+`complete` fills in every None but those that the machine decides (device, precision, channels_last). What it chose
+stands in the run's recipe.toml.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sonde.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the defaults depend on. `size` and `channels` are 0 where the data are no pictures."""
+
+    kind: str
+    task: str
+    examples: int
+    size: int = 0
+    channels: int = 0
+    classes: int = 0
+
+
+def model_for(facts: Facts) -> str:
+    """The model to start with."""
+    if facts.kind == "images":
+        if facts.size <= 32:
+            return "lenet" if facts.channels == 1 else "resnet20"
+        return "resnet18"
+    return "mlp"
+
+
+# Per family: optimiser, peak learning rate, weight decay, schedule, batch size (None: by the number of examples),
+# updates to aim at (None: the epochs beside it).
+_IMAGES: dict[str, tuple[str, float, float, str, int]] = {
+    "lenet": ("adamw", 3e-3, 1e-2, "one-cycle", 128),
+    "lenet-original": ("adam", 2e-3, 0.0, "one-cycle", 128),
+    "mlp": ("adamw", 2e-3, 1e-2, "one-cycle", 128),
+    "softmax-regression": ("adamw", 5e-3, 1e-2, "one-cycle", 128),
+}
+_RESNET = ("momentum", 0.1, 5e-4, "one-cycle", 128)
+_TABLE: dict[str, tuple[str, float, float, str]] = {
+    "mlp": ("adamw", 3e-3, 1e-2, "one-cycle"),
+    "softmax-regression": ("adamw", 1e-2, 1e-2, "one-cycle"),
+    "linear-regression": ("adamw", 1e-2, 1e-2, "one-cycle"),
+}
+
+
+def complete(recipe: Recipe, facts: Facts) -> Recipe:
+    """`recipe` with nothing left to decide about model, optimiser and length."""
+    name = recipe.model.name or model_for(facts)
+    batch = recipe.training.batch_size or _batch_size(name, facts)
+    if name == "perceptron":  # the rule itself: one example at a time; the rate does not matter from a zero start
+        chosen = {"name": "sgd", "lr": 1.0, "weight_decay": 0.0, "schedule": "constant"}
+        batch, epochs = recipe.training.batch_size or 1, 20
+    elif name == "linear-regression" and recipe.model.config.get("solver", "closed-form") == "closed-form":
+        chosen = {"name": "sgd", "lr": 1.0, "weight_decay": 0.0, "schedule": "constant"}
+        epochs = 0
+    elif facts.kind == "images":
+        optimizer, lr, decay, schedule, usual = _IMAGES.get(name, _RESNET)
+        # The rate goes with the batch: linearly for momentum (Goyal et al. 2017), by the root for Adam.
+        scale = batch / usual if optimizer == "momentum" else (batch / usual) ** 0.5
+        chosen = {"name": optimizer, "lr": lr * min(scale, 2.0), "weight_decay": decay, "schedule": schedule}
+        epochs = _epochs(facts.examples, batch, updates=2_500, most=60)
+    else:
+        optimizer, lr, decay, schedule = _TABLE.get(name, _TABLE["mlp"])
+        chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
+        epochs = _epochs(facts.examples, batch, updates=5_000, most=100)
+    optim = recipe.optim.model_dump()
+    if optim["name"] is not None and optim["name"] != chosen["name"] and optim["lr"] is None:
+        chosen["lr"] = {"sgd": 0.1, "momentum": 0.05, "adam": 1e-3, "adamw": 1e-3}[optim["name"]]
+    return recipe.replace(
+        model={"name": name},
+        optim={key: value for key, value in chosen.items() if optim[key] is None},
+        training=_without_none({
+            "batch_size": batch,
+            "epochs": epochs if recipe.training.epochs is None else None,
+            "patience": 0 if recipe.training.patience is None else None,
+        }),
+    )
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _batch_size(name: str, facts: Facts) -> int:
+    """A power of two: 128 for pictures, else about a hundredth of the examples within 16 … 1,024."""
+    if facts.kind == "images":
+        return 128 if facts.examples >= 5_000 else 32
+    size = 16
+    while size < 1_024 and size * 100 < facts.examples:
+        size *= 2
+    return size
+
+
+def _epochs(examples: int, batch: int, *, updates: int, most: int) -> int:
+    """Epochs that make about `updates` updates, within 1 … `most`."""
+    return max(1, min(most, round(updates * batch / max(examples, 1))))

@@ -1,0 +1,193 @@
+"""What a run leaves in its folder: description, measures, predictions. Only the main process writes."""
+
+from __future__ import annotations
+
+import fcntl
+import platform
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from sonde import tasks
+from sonde.data.assemble import Dataset
+from sonde.data.batches import Batches
+from sonde.data.contents import Part
+from sonde.data.prepare.fit import save_preparation
+from sonde.errors import RunError
+from sonde.nn.prepared import Prepared
+from sonde.recipe import Recipe
+from sonde.run import FORMAT, PartData, Run, batch_of, prediction_rows, read_json
+from sonde.training.checkpoints import write_json
+from sonde.training.evaluate import evaluate
+from sonde.training.events import Listener, read_events
+from sonde.training.loop import Loop
+from sonde.training.world import World
+
+# Final measures of the training part look at no more examples than this, drawn by the seed.
+TRAINING_SAMPLE = 20_000
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything about a run that stands before its first step."""
+
+    recipe: Recipe
+    dataset: Dataset
+    preparation: Any
+    target: Any
+    task: tasks.Task
+    model: Prepared
+    config: dict[str, Any]
+    parts: dict[Part, PartData]
+    findings: Any
+
+
+def name_of(recipe: Recipe, data: Any) -> str:
+    """What to call runs on these data: the path's last name without its endings, or `frame` for data in memory."""
+    if data is not None or recipe.data.path is None:
+        return "data"
+    return Path(recipe.data.path).resolve().name.partition(".")[0] or "data"
+
+
+def new_folder(name: str, out: Path | None) -> Path:
+    """Make the run folder: `out`, which must not hold a run yet, or the next free runs/<name>-<number>."""
+    if out is not None:
+        if (out / "model.json").exists():
+            raise RunError("there is a run in this folder already", where=str(out), remedy=f"choose another --out, or go on with it: `sonde train --resume {out}`")
+        return _made(out)
+    number = 1
+    while (Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return _made(Path("runs") / f"{name}-{number}")
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "log.txt").touch()
+    except OSError as error:
+        raise RunError(f"this folder cannot be written: {error.strerror}", where=str(folder), remedy="choose another folder with --out") from None
+    return folder
+
+
+@contextmanager
+def locked(folder: Path, world: World) -> Iterator[None]:
+    """Hold the run folder for this process; RunError where another one writes it. The system lets go when a process dies."""
+    if not world.main:
+        yield
+        return
+    if not folder.is_dir():
+        raise RunError("there is no such run", where=str(folder), remedy="`sonde runs` lists the runs there are")
+    try:
+        file = (folder / ".lock").open("w")
+    except OSError as error:
+        raise RunError(f"this folder cannot be written: {error.strerror}", where=str(folder), remedy="check its permissions, or choose another folder with --out") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError("another process is writing this run", where=str(folder), remedy="wait for it, or choose another folder with --out") from None
+        yield
+
+
+def describe(folder: Path, experiment: Experiment, world: World) -> None:
+    """Write what is known before the first step: recipe, model, data, environment, preprocessing."""
+    recipe, dataset = experiment.recipe, experiment.dataset
+    (folder / "recipe.toml").write_text(recipe.toml(), encoding="utf-8")
+    write_json(folder / "data.json", experiment.findings.to_json())
+    write_json(folder / "environment.json", environment(experiment, world))
+    save_preparation(experiment.preparation, experiment.target, folder / "preprocessing")
+    write_json(folder / "model.json", {
+        "format": FORMAT, "sonde": _version("sonde"), "kind": dataset.content.kind, "fingerprint": dataset.content.fingerprint,
+        "model": {"name": recipe.model.name, "config": experiment.config},
+        "task": {"name": recipe.task.name, "options": recipe.task.options, "target": experiment.target.values},
+        "parameters": sum(parameter.numel() for parameter in experiment.model.network.parameters()),
+    })
+
+
+def environment(experiment: Experiment, world: World) -> dict[str, Any]:
+    """What a bitwise equal repeat needs to have the same."""
+    packages = ("torch", "numpy", "polars", "scikit-learn", "pillow", "safetensors", "pydantic")
+    return {
+        "format": FORMAT, "python": platform.python_version(), "platform": platform.platform(), "processor": _processor(), "sonde": _version("sonde"),
+        "packages": {name: _version(name) for name in packages}, "threads": torch.get_num_threads(), "processes": world.size, "device": str(world.device),
+        "data": experiment.dataset.content.fingerprint, "compile": False, "command": sys.argv,
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def check_same(folder: Path, experiment: Experiment, world: World, listen: Sequence[Listener]) -> None:
+    """Say where a resume runs under other conditions than the run began with: it is then not bitwise equal."""
+    before, now = read_json(folder / "environment.json"), environment(experiment, world)
+    told = {"data": "the data", "threads": "the number of threads", "processes": "the number of processes", "device": "the device", "packages": "package versions", "processor": "the processor", "python": "Python's version"}
+    changed = [words for key, words in told.items() if before.get(key) != now[key]]
+    for words in changed:
+        for listener in listen:
+            listener({"event": "note", "message": f"{words} changed since the run began: it goes on, but not bit for bit as it would have"})
+
+
+def measure(experiment: Experiment, recipe: Recipe, loop: Loop, folder: Path, world: World, reason: str, *, times: tuple[float, float, float]) -> Run:
+    """Final measures of every part with the best weights; metrics.json and predictions.parquet."""
+    started, ready, trained = times
+    if world.main and loop.checkpoints.names():
+        best, _ = loop.checkpoints.load("best")
+        averages = {name.partition(".")[2]: value for name, value in best.state.items() if name.startswith("average.")}
+        loop.network.load_state_dict(best.weights | {name: value for name, value in averages.items() if name in best.weights})
+    for tensor in loop.network.state_dict().values():
+        if world.size > 1:
+            torch.distributed.broadcast(tensor, 0)
+    measured: dict[str, dict[str, float]] = {}
+    rows: list[pl.DataFrame] = []
+    classes = experiment.target.values.get("classes")
+    for name, part in experiment.parts.items():
+        index = part.index
+        if name == "train" and len(index) > TRAINING_SAMPLE:
+            index = np.sort(np.random.default_rng(recipe.training.seed).permutation(index)[:TRAINING_SAMPLE])
+        batches = Batches(part.columns, index, batch_size=batch_of(loop.network), seed=0, shuffle=False, device=world.device, rank=world.rank, world_size=world.size)
+        found = evaluate(loop.model, loop.task, batches, world, final=True)
+        measured[name] = found.metrics
+        if world.main and name != "train":
+            rows.append(prediction_rows(loop.task, name, part, found, id_column=recipe.data.id, readable=classes))
+        if name != "train":
+            loop.log.emit({"event": "evaluate", "step": loop.progress.step, "epoch": loop.progress.epoch, "part": name, "metrics": found.metrics})
+    run = Run(folder)
+    if world.main:
+        now, plan = loop.progress, loop.plan
+        if rows:
+            pl.concat(rows, how="diagonal_relaxed").write_parquet(folder / "predictions.parquet")
+        speeds = sorted(event["examples_per_second"] for event in read_events(folder / "events.jsonl") if event["event"] == "train")
+        value = now.best if now.best is not None else measured.get("validation", measured["train"]).get(plan.monitor)
+        write_json(folder / "metrics.json", {
+            "format": FORMAT, "monitor": plan.monitor, "better": plan.better, "best": {"epoch": now.best_epoch, "step": now.best_step, "value": value},
+            **measured, "epochs": now.epoch, "steps": now.step, "stopped": reason,
+            "seconds": {"prepare": ready - started, "train": trained - ready, "evaluate": time.monotonic() - trained, "total": time.monotonic() - started},
+            "examples_per_second": speeds[len(speeds) // 2] if speeds else None, "examples": {name: len(part.index) for name, part in experiment.parts.items()},
+            "test_looks": run.look() if "test" in measured else 0,
+        })
+    run._parts = {name: part for name, part in experiment.parts.items()}
+    run._dataset = experiment.dataset
+    return run

@@ -1,0 +1,293 @@
+"""A run folder: all that is needed to repeat, judge and use an experiment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from sonde import models, recipe, tasks
+from sonde.data.assemble import Dataset, assemble, every
+from sonde.data.batches import Batches
+from sonde.data.contents import Content, Examples
+from sonde.data.open import open_data
+from sonde.data.prepare.columns import Columns, build_columns
+from sonde.data.prepare.fit import load_preparation
+from sonde.data.split import Selection
+from sonde.errors import DataError, Problem, RunError
+from sonde.nn.normalise import normaliser
+from sonde.nn.prepared import Prepared
+from sonde.training.checkpoints import Checkpoints, write_json
+from sonde.training.evaluate import Evaluation, evaluate, measure_predictions
+from sonde.training.precision import working_dtype
+from sonde.training.world import World, choose_device
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class PartData:
+    """A part of the data as tensors, and the examples that they came from."""
+
+    columns: Columns
+    index: np.ndarray
+    examples: Examples
+
+    def batches(self, size: int, device: torch.device) -> Batches:
+        """The part in example order."""
+        return Batches(self.columns, self.index, batch_size=size, seed=0, shuffle=False, device=device)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file of a run folder; RunError where it is missing, damaged or of a newer format."""
+    if not path.exists():
+        raise RunError(f"there is no {path.name} here", where=str(path.parent), remedy="give the folder of a run that has finished, as `sonde runs` lists them")
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"this file is damaged: {error}", where=str(path), remedy="train the run again from its recipe.toml") from None
+    if value.get("format", FORMAT) > FORMAT:
+        raise RunError(f"this run folder is of format {value['format']}; this Sonde reads up to {FORMAT}", where=str(path), remedy="install a newer Sonde")
+    return value
+
+
+def batch_of(network: nn.Module) -> int:
+    """Examples to predict at once: many for small networks, few where activations are large."""
+    return 1024 if sum(parameter.numel() for parameter in network.parameters()) < 5_000_000 else 128
+
+
+class Run:
+    """A finished or stopped run. `model` is a plain torch module that takes raw inputs."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._dataset: Dataset | None = None
+        self._parts: dict[str, PartData] = {}
+        self.device = torch.device("cpu")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Run:
+        """Open a run folder. Raises RunError where it is none."""
+        run = cls(path)
+        if not run.path.is_dir():
+            raise RunError("there is no such run", where=str(path), remedy="`sonde runs` lists the runs there are")
+        read_json(run.path / "model.json")
+        return run
+
+    @cached_property
+    def recipe(self) -> recipe.Recipe:
+        """The recipe with every value as it was used."""
+        return recipe.read(self.path / "recipe.toml")
+
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        """model.json: kind of data, model, task and their fitted values."""
+        return read_json(self.path / "model.json")
+
+    @cached_property
+    def folds(self) -> list[Run]:
+        """The runs of a K-fold; none for an ordinary run."""
+        folder = self.path / "folds"
+        return [Run.load(path) for path in sorted(folder.iterdir(), key=lambda p: int(p.name))] if folder.is_dir() else []
+
+    @property
+    def metrics_file(self) -> dict[str, Any]:
+        """metrics.json: the measures of every part and how they came about."""
+        return read_json(self.path / "metrics.json")
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The measures of the test part, or of the validation part where there is none; of a K-fold the means."""
+        found = self.metrics_file
+        chosen: dict[str, float] = found.get("mean") or found.get("test") or found.get("validation") or found.get("train") or {}
+        return chosen
+
+    @cached_property
+    def task(self) -> tasks.Task:
+        """The task with its fitted target."""
+        described = self.description["task"]
+        return tasks.build(described["name"], described["options"], described["target"])
+
+    @cached_property
+    def _prepared(self) -> tuple[Any, Any]:
+        return load_preparation(self.path / "preprocessing")
+
+    @property
+    def preparation(self) -> Any:
+        """The fitted preprocessing."""
+        return self._prepared[0]
+
+    @property
+    def target(self) -> Any:
+        """The fitted target."""
+        return self._prepared[1]
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """Normalisation and network with the best weights (averaged ones where the run kept an average), ready to predict."""
+        if self.folds:
+            return self.folds[0].model
+        described = self.description["model"]
+        model = Prepared(normaliser(self.preparation.normalisation), models.build(described["name"], described["config"]))
+        model.to(dtype=working_dtype(self.recipe.training.precision or "float32"))
+        checkpoint, _ = Checkpoints(self.path).load("best")
+        averages = {name.partition(".")[2]: value for name, value in checkpoint.state.items() if name.startswith("average.")}
+        weights = checkpoint.weights | {name: value for name, value in averages.items() if name in checkpoint.weights}
+        model.network.load_state_dict(weights)
+        return model.to(self.device).eval()
+
+    def to(self, device: str | None) -> Run:
+        """The run with its model on another device."""
+        self.device = choose_device(device)
+        for fold in self.folds:
+            fold.to(device)
+        self.model.to(self.device)
+        return self
+
+    def part(self, name: str) -> tuple[Columns, np.ndarray, Examples]:
+        """A part of the data that the run was trained with: tensors of all rows of its file, the part's rows, the examples."""
+        if name not in self._parts:
+            dataset = self._dataset or assemble(self.recipe)
+            self._dataset = dataset
+            if name not in dataset.parts:
+                raise RunError(f"this run has no {name} part", where=str(self.path), remedy="it has " + ", ".join(dataset.parts))
+            chosen = dataset.parts[name]  # type: ignore[index]
+            self._parts[name] = self.encode(chosen.examples, chosen.index)
+        found = self._parts[name]
+        return found.columns, found.index, found.examples
+
+    def encode(self, examples: Examples, index: np.ndarray | None = None, *, targets: bool = True) -> PartData:
+        """Examples as this run's model wants them; without `targets`, or where their columns are missing, inputs alone."""
+        known = targets and all(column in examples.frame.columns for column in self.target.columns)
+        columns = build_columns(self.preparation, self.target if known else None, examples)
+        index = every(examples) if index is None else index
+        return PartData(columns, index[columns.valid[index]], examples)
+
+    def predict_tensor(self, examples: Examples, index: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
+        """Predictions for examples, and which of them could be predicted. Folds are averaged."""
+        if self.folds:
+            results = [fold.predict_tensor(examples, index) for fold in self.folds]
+            return torch.stack([prediction for prediction, _ in results]).mean(0), results[0][1]
+        part = self.encode(examples, index, targets=False)
+        found = self.measure(part, targets=False)
+        assert found.predictions is not None and found.index is not None
+        return found.predictions, found.index.cpu().numpy()
+
+    def measure(self, part: PartData, *, targets: bool = True) -> Evaluation:
+        """Predictions and, where targets are known, measures of a part."""
+        return evaluate(self.model, self.task, part.batches(batch_of(self.model), self.device), World(device=self.device), final=True)
+
+    def predict(self, source: Any) -> pl.DataFrame:
+        """Predictions for a path, a frame, arrays or a list of picture files, a row an example in the order given.
+
+        Columns: `name` (the id column's value, the picture's name or the row number), `prediction`, and what the task
+        adds, such as `probability:<class>`.
+        """
+        content = open_data(source, self.recipe.data)
+        self._same_kind(content)
+        examples = content.examples
+        prediction, index = self.predict_tensor(examples)
+        chosen = examples if len(index) == len(examples) else examples.take(index)
+        return pl.DataFrame({"name": names(chosen, self.recipe.data.id), **self.task.table(prediction)})
+
+    def evaluate(self, source: Any = None, *, part: str = "test") -> dict[str, Any]:
+        """Measures on new data, or on one of the run's own parts; every look at the test part is counted in looks.json."""
+        if source is None:
+            columns, index, examples = self.part(part)
+            if part == "test":
+                self.look()
+            data, notes = PartData(columns, index, examples), self._changed()
+        else:
+            content = open_data(source, self.recipe.data)
+            self._same_kind(content)
+            chosen = content.parts.get("test") or content.examples
+            missing = [column for column in self.target.columns if column not in chosen.frame.columns]
+            if missing:
+                problem = Problem("error", content.origin, f"there is no column {missing[0]!r} to compare predictions with", "give data with the target, or use `sonde predict`")
+                raise DataError(problem)
+            data = self.encode(chosen)
+            notes = [] if content.fingerprint == self.description.get("fingerprint") else ["these are not the data that the run was trained with (their fingerprint differs)"]
+        if self.folds:
+            measured = self._measure_folds(data)
+        else:
+            measured = self.measure(data).metrics
+        return {"metrics": measured, "examples": len(data.index), "notes": notes}
+
+    def _measure_folds(self, data: PartData) -> dict[str, float]:
+        prediction, index = self.predict_tensor(data.examples, data.index)
+        rows = torch.from_numpy(index)
+        assert data.columns.targets is not None
+        return measure_predictions(self.task, prediction, data.columns.targets[rows], (data.columns.inputs[0][rows],))
+
+    def look(self) -> int:
+        """Count one more look at the test part; how many there have been."""
+        path = self.path / "looks.json"
+        looks = int(read_json(path)["test"]) + 1 if path.exists() else 1
+        write_json(path, {"format": FORMAT, "test": looks})
+        return looks
+
+    def _changed(self) -> list[str]:
+        then, now = self.description.get("fingerprint"), self._dataset.content.fingerprint if self._dataset else None
+        return ["the data have changed since the run was trained (their fingerprint differs)"] if now is not None and then != now else []
+
+    def _same_kind(self, content: Content) -> None:
+        trained = self.description["kind"]
+        if content.kind != trained and not {content.kind, trained} <= {"table", "series"}:
+            raise DataError(Problem("error", content.origin, f"this is of kind {content.kind}; the run was trained on {trained}", f"give {trained}"))
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items()) if (self.path / "metrics.json").exists() else "not finished"
+        return f"Run({str(self.path)!r}: {self.description['model']['name']}, {numbers})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the measures and the way to the report."""
+        rows = "".join(f"<tr><td>{escape(name)}</td><td style='text-align:right'>{value:.4g}</td></tr>" for name, value in self.metrics.items())
+        report = self.path / "report.html"
+        link = f"<p><a href='{escape(str(report))}'>report</a></p>" if report.exists() else ""
+        return f"<b>{escape(self.description['model']['name'])}</b> <code>{escape(str(self.path))}</code><table>{rows}</table>{link}"
+
+
+def names(examples: Examples, id_column: str | None) -> list[str]:
+    """What to call each example: its id, its picture's name, or its row number."""
+    if id_column is not None and id_column in examples.frame.columns:
+        return [str(value) for value in examples.frame[id_column].to_list()]
+    if examples.pictures is not None:
+        return [examples.pictures.name(row) for row in range(len(examples))]
+    return [str(row) for row in range(len(examples))]
+
+
+def prediction_rows(task: tasks.Task, part: str, data: PartData, found: Evaluation, *, id_column: str | None, readable: Sequence[Any] | None) -> pl.DataFrame:
+    """The rows of predictions.parquet for one part. `readable` names the classes of integer targets."""
+    assert found.predictions is not None and found.index is not None
+    index = found.index.cpu().numpy()
+    few = data.examples.take(index)
+    table: dict[str, Any] = {"part": [part] * len(index), "example": index, "name": names(few, id_column)}
+    targets = None if data.columns.targets is None else data.columns.targets[torch.from_numpy(index)]
+    if targets is not None:
+        table["target"] = _readable(targets, readable)
+        table["loss"] = _losses(found.predictions.cpu(), targets).numpy()
+    return pl.DataFrame(table | task.table(found.predictions))
+
+
+def _readable(targets: Tensor, classes: Sequence[Any] | None) -> Any:
+    if not targets.is_floating_point() and classes is not None:
+        return [str(classes[number]) for number in targets.tolist()]
+    return targets.squeeze(-1).numpy() if targets.ndim == 1 or targets.shape[1] == 1 else targets.numpy().tolist()
+
+
+def _losses(predictions: Tensor, targets: Tensor) -> Tensor:
+    """How wrong each prediction is: −log p of the true class; the sum over labels; the squared error."""
+    if not targets.is_floating_point():
+        if predictions.shape[1] == 1:  # a perceptron's one number
+            return (-(2 * targets - 1) * predictions[:, 0]).clamp(min=0)
+        return nn.functional.cross_entropy(predictions.float(), targets, reduction="none")
+    return (predictions - targets.view_as(predictions)).square().sum(1)

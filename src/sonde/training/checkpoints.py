@@ -1,0 +1,187 @@
+"""Checkpoints: safetensors and JSON, written beside, synced, renamed, the manifest with its checksums last.
+
+A checkpoint is a folder `checkpoints/step-001200/` of `weights.safetensors`, `optimizer.safetensors`,
+`state.safetensors`, `state.json` and `manifest.json`. `checkpoints.json` in the run folder points to the last ones and
+to the best. At no moment is there a state that cannot be read: a folder without a whole manifest does not count.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from sonde.errors import RunError, TrainingError
+
+FORMAT = 1
+KEEP = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything that training needs to go on as if it had never stopped."""
+
+    step: int
+    weights: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    state: dict[str, Tensor]
+    values: dict[str, Any]
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never a part."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _own(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies on the CPU that share no memory, as safetensors wants them."""
+    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+
+
+class Checkpoints:
+    """The checkpoints of one run folder."""
+
+    def __init__(self, run: Path) -> None:
+        self.run, self.folder, self.pointer = run, run / "checkpoints", run / "checkpoints.json"
+
+    def pointers(self) -> dict[str, Any]:
+        """{"format", "last": [names, newest first], "best": name or None}."""
+        if not self.pointer.exists():
+            return {"format": FORMAT, "last": [], "best": None}
+        try:
+            found = json.loads(self.pointer.read_text(encoding="utf-8"))
+        except ValueError:
+            raise RunError("this file is not valid JSON", where=str(self.pointer), remedy="delete it: the checkpoint folders are found without it") from None
+        if found.get("format", FORMAT) > FORMAT:
+            raise RunError(f"this run folder is of format {found['format']}; this Sonde reads up to {FORMAT}", where=str(self.pointer), remedy="install a newer Sonde")
+        return dict(found)
+
+    def save(self, checkpoint: Checkpoint, *, best: bool) -> str:
+        """Write a checkpoint, point to it, drop those no longer needed; its name."""
+        name = f"step-{checkpoint.step:06d}"
+        beside = self.folder / f".{name}.{os.getpid()}"
+        try:
+            self._write(checkpoint, beside)
+            final = self.folder / name
+            if final.exists():
+                shutil.rmtree(final)
+            beside.rename(final)
+            _sync(self.folder)
+            pointers = self.pointers()
+            pointers["last"] = [name] + [other for other in pointers["last"] if other != name][: KEEP - 1]
+            pointers["best"] = name if best else pointers["best"]
+            write_json(self.pointer, pointers)
+        except OSError as error:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise self._no_room(error) from None
+        self._prune({*pointers["last"], pointers["best"]})
+        return name
+
+    def _write(self, checkpoint: Checkpoint, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for part in ("weights", "optimizer", "state"):
+            try:
+                save_file(_own(getattr(checkpoint, part)), folder / f"{part}.safetensors")
+            except SafetensorError as error:
+                raise OSError(errno.ENOSPC if "No space" in str(error) else errno.EIO, str(error)) from None
+        write_json(folder / "state.json", {"format": FORMAT, "step": checkpoint.step, **checkpoint.values})
+        files = sorted(path for path in folder.iterdir())
+        for path in files:
+            _sync(path)
+        write_json(folder / "manifest.json", {"format": FORMAT, "sha256": {path.name: _digest(path) for path in files}})
+        _sync(folder)
+
+    def _no_room(self, error: OSError) -> TrainingError:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        what = "there is no room left on the disk" if full else f"a checkpoint could not be written: {error.strerror or error}"
+        return TrainingError(
+            f"{what}; the checkpoint before it stands",
+            where=str(self.folder),
+            remedy=f"make room, then `sonde train --resume {self.run}`" if full else f"check the folder's permissions, then `sonde train --resume {self.run}`",
+        )
+
+    def _prune(self, keep: set[str | None]) -> None:
+        for path in self.folder.iterdir():
+            if path.name not in keep:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def names(self) -> list[str]:
+        """Names of the checkpoint folders there are, newest first, whether sound or not."""
+        if not self.folder.is_dir():
+            return []
+        return sorted((path.name for path in self.folder.iterdir() if path.name.startswith("step-")), key=lambda name: int(name[5:]), reverse=True)
+
+    def load(self, which: str = "last") -> tuple[Checkpoint, list[str]]:
+        """The last or best checkpoint and what had to be said on the way: a damaged one is passed over for the one before."""
+        names = self.names()
+        if which == "best":
+            best = self.pointers()["best"]
+            names = [name for name in [best, *names] if name is not None]
+        said: list[str] = []
+        for name in names:
+            try:
+                return self._read(self.folder / name), said
+            except (OSError, ValueError, KeyError, SafetensorError) as error:
+                said.append(f"{self.folder / name} is damaged ({error}); the checkpoint before it is used")
+        raise RunError("there is no whole checkpoint here" + ("; " + "; ".join(said) if said else ""), where=str(self.folder), remedy="train the run again: `sonde train` with its recipe.toml")
+
+    def _read(self, folder: Path) -> Checkpoint:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        for name, digest in manifest["sha256"].items():
+            if _digest(folder / name) != digest:
+                raise ValueError(f"{name} does not match its checksum")
+        values = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        if values["format"] > FORMAT:
+            raise RunError(f"this checkpoint is of format {values['format']}; this Sonde reads up to {FORMAT}", where=str(folder), remedy="install a newer Sonde")
+        parts = {part: load_file(folder / f"{part}.safetensors") for part in ("weights", "optimizer", "state")}
+        return Checkpoint(values["step"], parts["weights"], parts["optimizer"], parts["state"], values)
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimiser's state as named tensors: `<parameter number>.<name>`."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{number}.{name}": value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+        for number, entry in state.items()
+        for name, value in entry.items()
+        if value is not None
+    }
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` gave."""
+    table = optimizer.state_dict()
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        number, _, name = key.partition(".")
+        state.setdefault(int(number), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": table["param_groups"]})

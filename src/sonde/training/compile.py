@@ -1,0 +1,22 @@
+"""`--compile auto`: decided once, before step 0, on a throw-away copy; recorded, and obeyed by a resume."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sonde.training.probe import Tried
+
+# Compiling takes from seconds to a minute, so that training of less time than this cannot gain.
+WORTH_TRYING = 300.0
+
+
+def decide(setting: bool | Literal["auto"], tried: Tried) -> bool:
+    """Whether to compile: as told, or where compiling and the compiled steps together take under 0.95 of the eager time."""
+    if setting != "auto":
+        return bool(setting)
+    epochs = tried.recipe.training.epochs or 0
+    steps = epochs * tried.batches.steps
+    if tried.world.size > 1 or steps == 0 or tried.seconds_per_step * steps < WORTH_TRYING:
+        return False
+    compiling, each = tried.seconds_compiled()
+    return compiling + each * steps < 0.95 * tried.seconds_per_step * steps

@@ -1,0 +1,68 @@
+"""Measures of a model on a part of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sonde.data.batch import Batch
+from sonde.data.batches import Batches
+from sonde.metrics.rows import RowMetric
+from sonde.tasks import Task
+from sonde.training.world import World
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Measures by name; with `final` also every prediction and the example numbers, in example order (main process)."""
+
+    metrics: dict[str, float]
+    predictions: Tensor | None = None
+    index: Tensor | None = None
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, task: Task, batches: Batches, world: World, *, final: bool) -> Evaluation:
+    """Predict every example of `batches` once, in evaluation mode, and measure; the model's mode is put back."""
+    training = model.training
+    model.eval()
+    metrics = task.metrics(final)
+    states: dict[str, Tensor] = {}
+    outputs: list[Tensor] = []
+    indices: list[Tensor] = []
+    targets: list[Tensor] = []
+    for (batch,) in batches.epoch(0):
+        prediction = task.predict(model, batch.inputs)
+        for name, metric in metrics.items():
+            if not isinstance(metric, RowMetric) and batch.targets is not None:
+                state = metric.state(prediction, batch)
+                states[name] = states[name] + state if name in states else state
+        if final:
+            outputs.append(prediction)
+            indices.append(batch.index)
+            if batch.targets is not None:
+                targets.append(batch.targets)
+    model.train(training)
+    values = {name: metrics[name].value(world.sum(state)) for name, state in states.items()}
+    if not final:
+        return Evaluation(values)
+    predictions, index = world.gather(torch.cat(outputs)), world.gather(torch.cat(indices))
+    truth = world.gather(torch.cat(targets)) if targets else None
+    if predictions is None or index is None:
+        return Evaluation(values)
+    order = index.argsort()
+    predictions, index = predictions[order], index[order]
+    if truth is not None:
+        values |= {name: metric.of(predictions, truth[order]) for name, metric in metrics.items() if isinstance(metric, RowMetric)}
+    return Evaluation({name: values[name] for name in metrics if name in values}, predictions, index)
+
+
+def measure_predictions(task: Task, predictions: Tensor, targets: Tensor, inputs: tuple[Tensor, ...]) -> dict[str, float]:
+    """Final measures of predictions that are there already, row for row with their targets."""
+    batch = Batch(inputs, targets, torch.arange(len(targets)), {"examples": float(len(targets))})
+    return {
+        name: metric.of(predictions, targets) if isinstance(metric, RowMetric) else metric.value(metric.state(predictions, batch))
+        for name, metric in task.metrics(final=True).items()
+    }

@@ -1,0 +1,108 @@
+"""What is found out before step 0, on throw-away copies: a learning rate, the time of a step."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from sonde.data.batches import Batches
+from sonde.optim import find_rate, optimizers
+from sonde.recipe import Recipe
+from sonde.tasks import Task
+from sonde.training.precision import Precision, autocast
+from sonde.training.step import Step
+from sonde.training.world import World
+
+
+@dataclass
+class Tried:
+    """Short trials with a model and its data; nothing of them stays."""
+
+    model: nn.Module
+    task: Task
+    batches: Batches
+    recipe: Recipe
+    world: World
+
+    def _step(self, *, compiled: bool = False) -> tuple[Any, torch.optim.Optimizer]:
+        """A copy of the model, and an update of it: batch in, loss out."""
+        model = copy.deepcopy(self.model).train()
+        optim = self.recipe.optim
+        lr = optim.lr if isinstance(optim.lr, float) else 1e-4
+        network = model.network
+        assert isinstance(network, nn.Module)
+        optimizer = optimizers.build(optim.name or "sgd", network, lr=lr, momentum=optim.momentum, weight_decay=optim.weight_decay or 0.0, decay_bias=optim.decay_bias)
+        step = Step(model, self.task)
+        run = torch.compile(step) if compiled else step
+        precision: Precision = self.recipe.training.precision or "float32"
+
+        def update(pieces: list[Any]) -> float:
+            batch = pieces[0]
+            with autocast(precision, self.world.device):
+                loss = run(batch, batch.counts)
+            loss.value.backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            return float(loss.value.detach())
+
+        return update, optimizer
+
+    @cached_property
+    def seconds_per_step(self) -> float:
+        """The median time of an update, after one that does not count."""
+        if self.recipe.training.epochs == 0:
+            return 0.0
+        update, _ = self._step()
+        return _timed(update, self.batches, steps=4)
+
+    def learning_rate(self) -> float:
+        """The rate that a range test (Smith 2017) chooses; every process takes the first one's."""
+        update, optimizer = self._step()
+        tried = find_rate.rates(100)
+        losses: list[float] = []
+        epoch, source = 0, iter(self.batches.epoch(0))
+        for rate in tried:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            pieces = next(source, None)
+            if pieces is None:
+                epoch += 1
+                source = iter(self.batches.epoch(epoch))
+                pieces = next(source)
+            losses.append(update(pieces))
+            if find_rate.diverged(losses):
+                break
+        return float(self.world.share(find_rate.choose(tried, losses)))
+
+    def epochs_within(self, seconds: float) -> int:
+        """How many epochs fit into a time budget, a tenth of it kept for measuring."""
+        epoch = self.seconds_per_step * self.batches.steps
+        return int(self.world.share(max(1, int(0.9 * seconds / max(epoch, 1e-6)))))
+
+    def seconds_compiled(self) -> tuple[float, float]:
+        """Seconds that compiling takes, and seconds a compiled step."""
+        update, _ = self._step(compiled=True)
+        started = time.perf_counter()
+        update(next(iter(self.batches.epoch(0))))
+        first = time.perf_counter() - started
+        each = _timed(update, self.batches, steps=6)
+        return first - each, each
+
+
+def _timed(update: Any, batches: Batches, *, steps: int) -> float:
+    """Median seconds an update over up to `steps` ones, after one that does not count."""
+    times: list[float] = []
+    for number, pieces in enumerate(batches.epoch(0)):
+        started = time.perf_counter()
+        update(pieces)
+        times.append(time.perf_counter() - started)
+        if number == steps:
+            break
+    counted = sorted(times[1:] or times)
+    return counted[len(counted) // 2]
