@@ -18,7 +18,7 @@ from torch import Tensor
 
 Rows = Iterable[tuple[Tensor, Tensor]]
 
-BLOCK = 4096
+BLOCK = 8192
 # Above this condition number of the equilibrated X'X, float32 products leave the refinement too little to stand on.
 WORST_CONDITION = {torch.float32: 1e4, torch.float64: 1e12}
 
@@ -59,7 +59,6 @@ def solve(x: Tensor, y: Tensor, *, ridge: float = 0.0) -> tuple[Tensor, Tensor, 
     `x` (row, column) and `y` (row, output) or (row,) in float32 or float64; the bias is not penalised. Raises
     ValueError without rows and for values that are not finite.
     """
-    y = y.reshape(len(x), -1)
     blocks = [(x[start : start + BLOCK], y[start : start + BLOCK]) for start in range(0, len(x), BLOCK)]
     return solve_rows(blocks, ridge=ridge)
 
@@ -67,94 +66,110 @@ def solve(x: Tensor, y: Tensor, *, ridge: float = 0.0) -> tuple[Tensor, Tensor, 
 @torch.no_grad()
 def solve_rows(rows: Rows, *, ridge: float = 0.0) -> tuple[Tensor, Tensor, Solution]:
     """`solve` for rows that come in blocks (x, y); `rows` is iterated over two or three times, so it may live on a disk."""
-    moments = _Moments.of(rows)
+    shift, dtype = _shift(rows)
+    moments = _moments(rows, shift, dtype)
     n, columns = moments.rows, len(moments.mean)
     gram = moments.gram.clone()
     gram.diagonal().add_(n * ridge)
-    scale = gram.diagonal().sqrt()
-    alive = scale > 1e-12 * (scale.max() + moments.mean.abs() * n**0.5)
-    if bool(alive.all()):
+    scale = gram.diagonal().clamp(min=0).sqrt()
+    # Under this a column's sum of squares is mostly the rounding of its mean.
+    sure = scale > 10 * (n * torch.finfo(dtype).eps) ** 0.5 * (moments.mean - _wide(shift)).abs()
+    if bool(sure.all()):
         scaled = gram / scale.outer(scale)
         eigenvalues = torch.linalg.eigvalsh(scaled)
         condition = float(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else float("inf")
-        if condition < WORST_CONDITION[moments.dtype]:
+        if condition < WORST_CONDITION[dtype]:
             factor = torch.linalg.cholesky(scaled)
             weight = _back(factor, moments.cross, scale)
             step = _back(factor, _gradient(rows, moments, weight, ridge=ridge), scale)
             correction = float((scale[:, None] * step).norm() / (scale[:, None] * weight).norm().clamp(min=1e-300))
             if correction < 1e-2:
                 return _answer(moments, weight + step, Solution("cholesky", n, columns, columns, condition**0.5, correction))
-    return _by_singular_values(rows, moments, scale=torch.where(alive, scale, 0.0), ridge=ridge)
+    return _by_singular_values(rows, moments, ridge=ridge)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Moments:
-    """Means and centred second moments, in float64 on the CPU."""
+    """Means and centred second moments in float64 on the CPU; the sums were taken about `shift`, in `dtype`."""
 
     rows: int
     mean: Tensor
     mean_y: Tensor
     gram: Tensor
     cross: Tensor
+    shift: Tensor
     dtype: torch.dtype
 
-    @staticmethod
-    def of(rows: Rows) -> _Moments:
-        shift: Tensor | None = None
-        n = 0
-        for z in _joined(rows):
-            if shift is None:
-                # Any number near the mean will do: it only keeps the products from cancelling.
-                shift = z.mean(0)
-                sums = torch.zeros(z.shape[1], dtype=torch.float64)
-                products = torch.zeros(z.shape[1], z.shape[1], dtype=torch.float64)
-                columns, dtype = _columns(rows), z.dtype
-            z -= shift
-            n += len(z)
-            sums += _wide(z.sum(0))
-            products += _wide(z.T @ z)
-        if shift is None:
-            raise ValueError("least squares needs at least one row")
-        if not bool(products.isfinite().all()):
-            raise ValueError("least squares needs finite numbers; some are infinite or missing")
-        products -= sums.outer(sums) / n
-        mean = _wide(shift) + sums / n
-        return _Moments(n, mean[:columns], mean[columns:], products[:columns, :columns], products[:columns, columns:], dtype)
+
+def _shift(rows: Rows) -> tuple[Tensor, torch.dtype]:
+    """A number near each column's mean, which keeps products from cancelling; 0 for all where means are small anyway."""
+    for x, _ in rows:
+        if len(x):
+            dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+            mean = x.to(dtype).mean(0)
+            small = mean.abs() <= 3 * x.to(dtype).std(0, correction=0)
+            return mean * float(not bool(small.all())), dtype
+    raise ValueError("least squares needs at least one row")
+
+
+def _moments(rows: Rows, shift: Tensor, dtype: torch.dtype) -> _Moments:
+    n, first = 0, True
+    for x, y in _shifted(rows, shift, dtype):
+        if first:
+            first, columns, outputs = False, x.shape[1], y.shape[1]
+            shift_y = y.mean(0)
+            sums, sums_y = torch.zeros(columns, dtype=torch.float64), torch.zeros(outputs, dtype=torch.float64)
+            gram, cross = torch.zeros(columns, columns, dtype=torch.float64), torch.zeros(columns, outputs, dtype=torch.float64)
+        y = y - shift_y
+        n += len(x)
+        sums += _wide(x.sum(0))
+        sums_y += _wide(y.sum(0))
+        gram += _wide(x.T @ x)
+        cross += _wide(x.T @ y)
+    if not bool(gram.isfinite().all() and cross.isfinite().all()):
+        raise ValueError("least squares needs finite numbers; some are infinite or missing")
+    gram -= sums.outer(sums) / n
+    cross -= sums.outer(sums_y) / n
+    return _Moments(n, _wide(shift) + sums / n, _wide(shift_y) + sums_y / n, gram, cross, shift, dtype)
 
 
 def _gradient(rows: Rows, moments: _Moments, weight: Tensor, *, ridge: float) -> Tensor:
     """X'(Y − XW) − nλW for centred X and Y: 0 at the solution."""
-    total = torch.zeros_like(weight)
-    columns = len(moments.mean)
-    both: Tensor | None = None
-    for z in _joined(rows):
-        if both is None:
-            shift = torch.cat([moments.mean, moments.mean_y]).to(z)
-            both = torch.cat([-weight, torch.eye(weight.shape[1], dtype=weight.dtype)]).to(z)
-        z -= shift
-        total += _wide(z[:, :columns].T @ (z @ both))
-    return total - moments.rows * ridge * weight
+    w = weight.to(moments.shift)
+    # What remains of the bias once x is shifted.
+    bias = (moments.mean_y - (moments.mean - _wide(moments.shift)) @ weight).to(moments.shift)
+    total, sums = torch.zeros_like(weight), torch.zeros(weight.shape[1], dtype=torch.float64)
+    for x, y in _shifted(rows, moments.shift, moments.dtype):
+        residual = torch.addmm(y - bias, x, w, alpha=-1)
+        total += _wide(x.T @ residual)
+        sums += _wide(residual.sum(0))
+    return total - (moments.mean - _wide(moments.shift)).outer(sums) - moments.rows * ridge * weight
 
 
-def _by_singular_values(rows: Rows, moments: _Moments, *, scale: Tensor, ridge: float) -> tuple[Tensor, Tensor, Solution]:
-    """Through the triangle of the centred, equilibrated rows; columns of scale 0 keep weight 0."""
+def _by_singular_values(rows: Rows, moments: _Moments, *, ridge: float) -> tuple[Tensor, Tensor, Solution]:
+    """Through the triangle of the centred, equilibrated rows; constant columns keep weight 0."""
     columns = len(moments.mean)
-    alive = scale > 0
-    shift = torch.cat([moments.mean, moments.mean_y])
-    unit = torch.cat([torch.where(alive, 1 / scale.clamp(min=1e-300), 0.0), torch.ones(len(moments.mean_y), dtype=torch.float64)])
-    triangle = torch.zeros(0, len(shift), dtype=torch.float64)
-    for z in _joined(rows):
-        triangle = torch.linalg.qr(torch.cat([triangle, (_wide(z) - shift) * unit]), mode="r").R
+    scale = torch.zeros(columns, dtype=torch.float64)
+    for x, _ in rows:
+        scale += (_wide(x) - moments.mean).square().sum(0)
+    scale = scale.sqrt()
+    constant = scale <= 4 * torch.finfo(moments.dtype).eps * moments.rows**0.5 * moments.mean.abs()
+    unit = torch.where(constant, 0.0, 1 / scale.clamp(min=1e-300))
+    triangle = torch.zeros(0, columns + len(moments.mean_y), dtype=torch.float64)
+    for x, y in rows:
+        if len(x):
+            block = torch.cat([(_wide(x) - moments.mean) * unit, _wide(_columns(y)) - moments.mean_y], dim=1)
+            triangle = torch.linalg.qr(torch.cat([triangle, block]), mode="r").R
     if ridge:
-        penalty = torch.zeros(columns, len(shift), dtype=torch.float64)
-        penalty.diagonal().copy_((moments.rows * ridge) ** 0.5 * unit[:columns])
+        penalty = torch.zeros(columns, triangle.shape[1], dtype=torch.float64)
+        penalty.diagonal().copy_((moments.rows * ridge) ** 0.5 * unit)
         triangle = torch.linalg.qr(torch.cat([triangle, penalty]), mode="r").R
     u, sigma, v = torch.linalg.svd(triangle[:, :columns], full_matrices=False)
     # Rows rounded to their precision cannot tell smaller singular values from 0.
     smallest = sigma[0] * max(4 * torch.finfo(moments.dtype).eps, 10 * columns * torch.finfo(torch.float64).eps)
     kept = sigma > smallest
     inverse = torch.where(kept, 1 / sigma, 0.0)
-    weight = unit[:columns, None] * (v.T @ (inverse[:, None] * (u.T @ triangle[:, columns:])))
+    weight = unit[:, None] * (v.T @ (inverse[:, None] * (u.T @ triangle[:, columns:])))
     rank = int(kept.sum())
     condition = float(sigma[0] / sigma[rank - 1]) if rank else 1.0
     return _answer(moments, weight, Solution("svd", moments.rows, columns, rank, condition, 0.0))
@@ -166,19 +181,27 @@ def _answer(moments: _Moments, weight: Tensor, solution: Solution) -> tuple[Tens
 
 
 def _back(factor: Tensor, right: Tensor, scale: Tensor) -> Tensor:
+    """The solution of D·F·F'·D·W = right, D the scales and F the factor of the equilibrated matrix."""
     return torch.cholesky_solve(right / scale[:, None], factor) / scale[:, None]
 
 
-def _joined(rows: Rows) -> Iterator[Tensor]:
-    """Blocks [x, y], fresh tensors that may be written to."""
+def _shifted(rows: Rows, shift: Tensor, dtype: torch.dtype) -> Iterator[tuple[Tensor, Tensor]]:
+    """Blocks x − shift (row, column) and y (row, output). A shifted block is overwritten by the next one."""
+    moved = bool(shift.any())
+    room = torch.empty(0)
     for x, y in rows:
-        if len(x):
-            dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-            yield torch.cat([x.to(dtype), y.reshape(len(x), -1).to(dtype)], dim=1)
+        if not len(x):
+            continue
+        x = x.to(dtype)
+        if moved:
+            if len(room) < len(x):
+                room = torch.empty_like(x)
+            x = torch.sub(x, shift, out=room[: len(x)])
+        yield x, _columns(y).to(dtype)
 
 
-def _columns(rows: Rows) -> int:
-    return next(x.shape[1] for x, _ in rows if len(x))
+def _columns(y: Tensor) -> Tensor:
+    return y[:, None] if y.ndim == 1 else y
 
 
 def _wide(x: Tensor) -> Tensor:
