@@ -94,7 +94,8 @@ def margin(logits: Logits, target: Classes, *, distance: Float[Tensor, "klass kl
 def _over_examples(each: Tensor, weights: Tensor | None) -> Total:
     if weights is None:
         return each.sum(), float(len(each))
-    return (each.reshape(len(each), -1).sum(1) * weights).sum(), float(weights.sum())
+    by_example = each.flatten(1).sum(1) if each.ndim > 1 else each
+    return (by_example * weights).sum(), float(weights.sum())
 
 
 def _outputs(values: Tensor) -> int:

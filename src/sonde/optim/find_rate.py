@@ -48,6 +48,12 @@ def choose(tried: Sequence[float], losses: Sequence[float]) -> float:
         finite.append((rate, loss))
     if not finite:
         return tried[0]
-    smooth = smoothed([loss for _, loss in finite])
+    smooth = _centred([loss for _, loss in finite])
     best = min(range(len(smooth)), key=smooth.__getitem__)
     return finite[0][0] if best == 0 else finite[best][0] / 3
+
+
+def _centred(losses: Sequence[float], *, reach: int = 4) -> list[float]:
+    """Means over `reach` losses on either side, which do not lag behind as `smoothed` does."""
+    windows = [losses[max(0, place - reach) : place + reach + 1] for place in range(len(losses))]
+    return [sum(window) / len(window) for window in windows]
