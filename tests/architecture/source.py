@@ -16,7 +16,7 @@ _MODULE = re.compile(r"^(sonde(?:\.[a-z_0-9]+)+)(?::\w+)?$")
 
 @dataclass(frozen=True)
 class Import:
-    """One import: `module` wants `target`, a full dotted name, on `line`; `late` when inside a function."""
+    """One import: `module` wants `target`, a full dotted name, on `line`; `late` when inside a function or for types only."""
 
     module: str
     target: str
@@ -78,6 +78,7 @@ def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.FunctionDe
 
 def _imports_of(module: str) -> Iterator[Import]:
     late = {id(inner) for _, function in functions(module) for inner in ast.walk(function)}
+    late |= {id(inner) for node in ast.walk(tree(module)) if _for_types_only(node) for inner in ast.walk(node)}
     for node in ast.walk(tree(module)):
         inside = id(node) in late
         if isinstance(node, ast.Import):
@@ -92,6 +93,10 @@ def _imports_of(module: str) -> Iterator[Import]:
             match = _MODULE.match(node.value)
             if match and match[1] in files():
                 yield Import(module, match[1], node.lineno, True)
+
+
+def _for_types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
 def _base(module: str, node: ast.ImportFrom) -> str:

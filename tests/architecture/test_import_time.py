@@ -16,7 +16,8 @@ import importlib, json, os, sys
 names, before = json.loads(sys.argv[1])
 for name in before:
     importlib.import_module(name)
-watched = {"socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.putenv", "urllib.Request"}
+watched = {"socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.putenv", "urllib.Request"}
+watched |= {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 seen, loading, on = [], [None], [True]
 def hook(event, arguments):
     if not on[0] or loading[0] is None:

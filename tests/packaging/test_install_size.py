@@ -33,7 +33,9 @@ def test_readme_prints_the_measured_number() -> None:
     assert row, "README.md has no row for Sonde in the table of peers"
     sizes = INSTALL_SIZE["measure"]()
     assert int(row[1]) == len(sizes)
-    assert int(row[2]) == pytest.approx(sum(size.megabytes for size in sizes), rel=0.05), "run python bench/install_size.py and write what it says"
+    assert int(row[2]) == pytest.approx(sum(size.megabytes for size in sizes), rel=0.05), (
+        "run python bench/install_size.py and write what it says"
+    )
 
 
 def test_requirements_have_no_upper_bound() -> None:

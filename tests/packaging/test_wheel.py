@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    done = subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     (found,) = folder.glob("sonde-*.whl")
     return found
@@ -40,7 +42,11 @@ def python(site: Path, folder: Path, *arguments: str) -> subprocess.CompletedPro
 
 def test_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     kept = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("sonde/")}
-    here = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src" / "sonde").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    here = {
+        str(path.relative_to(ROOT / "src"))
+        for path in (ROOT / "src" / "sonde").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
     assert here <= kept, f"left out: {sorted(here - kept)}"
     assert any(name.startswith("sonde/recipes/") and name.endswith(".toml") for name in kept), "no named recipe is inside"
 
@@ -60,7 +66,9 @@ def test_installed_wheel_trains_from_another_folder(site: Path, tmp_path: Path) 
     answer = json.loads(done.stdout)
     run = tmp_path / "first"
     assert answer["metrics"], answer
-    assert {"recipe.toml", "model.json", "metrics.json", "events.jsonl", "report.html", "checkpoints.json"} <= {path.name for path in run.iterdir()}
+    assert {"recipe.toml", "model.json", "metrics.json", "events.jsonl", "report.html", "checkpoints.json"} <= {
+        path.name for path in run.iterdir()
+    }
 
 
 def test_installed_wheel_knows_its_recipes_and_sets(site: Path, tmp_path: Path) -> None:
@@ -75,6 +83,8 @@ def test_installed_wheel_knows_its_recipes_and_sets(site: Path, tmp_path: Path) 
 
 
 def test_console_command_is_installed(site: Path, tmp_path: Path) -> None:
-    done = subprocess.run([str(site / "bin" / "sonde"), "--help"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(site / "bin" / "sonde"), "--help"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert "train" in done.stdout
