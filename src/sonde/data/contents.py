@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,7 @@ Kind = Literal["table", "images", "series"]
 Part = Literal["all", "train", "validation", "test"]
 
 
+@runtime_checkable
 class Pictures(Protocol):
     """Pixels of examples 0 … n-1, decoded when asked for."""
 
