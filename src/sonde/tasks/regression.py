@@ -35,7 +35,7 @@ class Regression:
 
     OPTIONS: ClassVar[dict[str, str]] = {
         "loss": "squared: (z − ẑ)², absolute: |z − ẑ|, or huber: ½(z − ẑ)² up to 1, straight beyond (default squared)",
-        "transform": "none, standardise, or log: ln(1 + y), then standardised (default standardise)",
+        "transform": "none, standardise, or log: ln(1 + y), then standardised (default: log for positive, skewed targets, else standardise)",
     }
 
     columns: tuple[str, ...]

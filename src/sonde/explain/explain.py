@@ -1,0 +1,87 @@
+"""What a finished run gets wrong and what it relies on, written to its folder: figures/explain.json and pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sonde.data.prepare.table import TablePreparation
+from sonde.explain import boundary, classes, importance, numbers, surface, worst
+from sonde.explain.held_out import HeldOut, held_out, part_of
+from sonde.nn.prepared import own_losses
+from sonde.run import Run
+from sonde.training.checkpoints import write_json
+
+FORMAT = 1
+
+
+def explain(run: Run, *, examples: bool = True) -> None:
+    """Write figures/explain.json and figures/worst-*.png, from the test part (else what folds held out, else validation).
+
+    Without `examples` nothing of single examples is written: no rows, names, pictures, points or series.
+    The same run gives the same files.
+    """
+    folder = run.path / "figures"
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("worst-*.png"):
+        old.unlink()
+    found: dict[str, Any] = {"format": FORMAT, "part": None}
+    held = held_out(run)
+    if held is not None and len(held.rows):
+        found["part"] = held.part
+        if "target" in held.rows.columns:
+            found |= _mistakes(run, held, folder, examples=examples)
+        found |= _importance(run, held)
+    if not run.folds:
+        found |= _inside(run, examples=examples)
+    write_json(folder / "explain.json", found)
+
+
+def _mistakes(run: Run, held: HeldOut, folder: Path, *, examples: bool) -> dict[str, Any]:
+    """Confusion, calibration, worst examples, residuals, forecast: what the kind of target allows."""
+    found: dict[str, Any] = {}
+    target, seed = run.description["task"]["target"], run.recipe.training.seed
+    columns, kind = tuple(target["columns"]), target["kind"]
+    forecasting = "horizon" in target
+    if kind == "classes":
+        found["confusion"] = classes.confusion(held.rows, list(target["classes"]))
+        if own_losses(run.model) is None:  # a perceptron's number is no logit
+            found["calibration"] = classes.calibration(held.rows)
+    if kind == "numbers" and not forecasting:
+        found["residuals"] = numbers.residuals(held.rows, columns=columns, seed=seed)
+    if forecasting and examples:
+        found["forecast"] = numbers.forecast(held.rows, held.examples, time=run.recipe.data.time)
+    if examples:
+        found["worst"] = worst.worst(held.rows, held.examples, folder, classes=kind == "classes", hidden=columns)
+    return found
+
+
+def _importance(run: Run, held: HeldOut) -> dict[str, Any]:
+    """Permutation importance of a table's columns; of folds the mean over theirs."""
+    if run.folds:
+        theirs = [fold.path / "figures" / "explain.json" for fold in run.folds]
+        parts = [json.loads(path.read_text(encoding="utf-8")).get("importance", []) for path in theirs if path.exists()]
+        drops = importance.of_folds(parts)
+        return {"importance": drops, "importance_metric": importance.headline(run)} if drops else {}
+    if held.data is None or not isinstance(run.preparation, TablePreparation):
+        return {}
+    drops = importance.importance(run, held.data, seed=run.recipe.training.seed)
+    return {"importance": drops, "importance_metric": importance.headline(run)}
+
+
+def _inside(run: Run, *, examples: bool) -> dict[str, Any]:
+    """Decision boundary and loss surface, where the model is small enough to draw them."""
+    found: dict[str, Any] = {}
+    target, seed = run.description["task"]["target"], run.recipe.training.seed
+    columns = boundary.two_numbers(run.preparation) if target["kind"] == "classes" else None
+    small = run.description["parameters"] <= surface.MOST
+    train = part_of(run, "train") if columns is not None or small else None
+    if train is None or not len(train.index):
+        return found
+    if columns is not None:
+        found["boundary"] = boundary.boundary(run, train, columns, list(target["classes"]), points=examples, seed=seed)
+    if small:
+        drawn = surface.surface(run, train, seed=seed)
+        found |= {} if drawn is None else {"surface": drawn}
+    return found
