@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from sonde import models, record, tasks
@@ -47,11 +46,12 @@ from sonde.training.loop import Loop, Plan
 from sonde.training.precision import check_precision, default_precision, working_dtype
 from sonde.training.world import World, join
 
-def train(recipe: Recipe, *, data: Any = None, out: Path | None = None, listen: Sequence[Listener] = ()) -> Run:
+
+def train(recipe: Recipe, *, data: Any = None, out: Path | None = None, listen: Sequence[Listener] = (), pages: bool = True) -> Run:
     """Train what the recipe says and leave a run folder at `out` (default: runs/<name of the data>-<number>).
 
     `data` stands for the recipe's path: a frame, arrays, anything that `open_data` reads. Listeners are told every
-    event. Raises the errors of sonde.errors; Interrupted after Ctrl-C or SIGTERM, when everything has been saved.
+    event. Without `pages` neither figures nor report are made. Raises the errors of sonde.errors; Interrupted after Ctrl-C or SIGTERM, when everything has been saved.
     """
     if recipe.training.processes > 1 and "WORLD_SIZE" not in os.environ:
         return _train_processes(recipe, data, out, listen)
@@ -62,7 +62,7 @@ def train(recipe: Recipe, *, data: Any = None, out: Path | None = None, listen: 
         with record.locked(folder, world):
             if world.main:
                 record.describe(folder, experiment, world)
-            return _fit(experiment, folder, world, listen, started=started, resume=False)
+            return _fit(experiment, folder, world, listen, started=started, resume=False, pages=pages)
 
 
 def resume(path: Path, recipe: Recipe | None = None, *, data: Any = None, listen: Sequence[Listener] = ()) -> Run:
@@ -94,7 +94,9 @@ def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
     recipe = recipe.replace(task={"name": inferred.task}, data={"target": inferred.targets})
     chosen = dataset.parts["train"]
     target = fit_target(inferred.task, recipe.task.options, chosen, inferred.targets)
-    preparation = fit_preparation(dataset.content, chosen, recipe.data, task=inferred.task, targets=inferred.targets, options=recipe.task.options)
+    preparation = fit_preparation(
+        dataset.content, chosen, recipe.data, task=inferred.task, targets=inferred.targets, options=recipe.task.options
+    )
     sizes = dict(preparation.sizes)
     facts = Facts(dataset.content.kind, inferred.task, len(chosen), sizes.get("size", 0), sizes.get("channels", 0), target.outputs)
     recipe = decide_machine(complete(recipe, facts), world)
@@ -107,7 +109,9 @@ def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
     model.to(device=world.device, dtype=working_dtype(recipe.training.precision or "float32"))
     if recipe.training.channels_last and sizes.get("size"):
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Experiment(recipe, dataset, preparation, target, task, model, config, encode(dataset, preparation, target, recipe, world), findings)
+    return Experiment(
+        recipe, dataset, preparation, target, task, model, config, encode(dataset, preparation, target, recipe, world), findings
+    )
 
 
 def decide_machine(recipe: Recipe, world: World) -> Recipe:
@@ -116,9 +120,18 @@ def decide_machine(recipe: Recipe, world: World) -> Recipe:
     check_precision(precision, world.device)
     batch = recipe.training.batch_size or 1
     if recipe.training.accumulate > batch:
-        raise RecipeError(f"a batch of {batch} cannot be cut into {recipe.training.accumulate} pieces", where="training.accumulate", remedy="use a larger --batch-size")
-    return recipe.replace(training={"precision": precision, "device": world.device.type if recipe.training.device is None else recipe.training.device,
-                                    "channels_last": world.device.type == "cuda" if recipe.training.channels_last is None else recipe.training.channels_last})
+        raise RecipeError(
+            f"a batch of {batch} cannot be cut into {recipe.training.accumulate} pieces",
+            where="training.accumulate",
+            remedy="use a larger --batch-size",
+        )
+    return recipe.replace(
+        training={
+            "precision": precision,
+            "device": world.device.type if recipe.training.device is None else recipe.training.device,
+            "channels_last": world.device.type == "cuda" if recipe.training.channels_last is None else recipe.training.channels_last,
+        }
+    )
 
 
 def network_config(recipe: Recipe, sizes: dict[str, Any], outputs: int) -> dict[str, Any]:
@@ -132,7 +145,11 @@ def network_config(recipe: Recipe, sizes: dict[str, Any], outputs: int) -> dict[
         filled = {"numbers": numbers, "categories": tuple(sizes.get("categories", ())), "outputs": outputs}
     if name == "perceptron":
         if outputs != 2:
-            raise RecipeError(f"the perceptron tells two classes apart; these data have {outputs}", where="model.name", remedy="use softmax-regression or mlp")
+            raise RecipeError(
+                f"the perceptron tells two classes apart; these data have {outputs}",
+                where="model.name",
+                remedy="use softmax-regression or mlp",
+            )
         filled["outputs"] = 1
     return dataclasses.asdict(models.config(name, {**recipe.model.config, **filled}))
 
@@ -147,7 +164,12 @@ def encode(dataset: Dataset, preparation: Any, target: Any, recipe: Recipe, worl
             if not world.main:
                 world.wait()
             done[key] = build_columns(
-                preparation, target, chosen.examples, cache=cache_folder() / "columns", fingerprint=f"{dataset.content.fingerprint}-{name}", on_error=recipe.data.on_error
+                preparation,
+                target,
+                chosen.examples,
+                cache=cache_folder() / "columns",
+                fingerprint=f"{dataset.content.fingerprint}-{name}",
+                on_error=recipe.data.on_error,
             )
             if world.main:
                 world.wait()
@@ -156,7 +178,9 @@ def encode(dataset: Dataset, preparation: Any, target: Any, recipe: Recipe, worl
     return parts
 
 
-def _fit(experiment: Experiment, folder: Path, world: World, listen: Sequence[Listener], *, started: float, resume: bool) -> Run:
+def _fit(
+    experiment: Experiment, folder: Path, world: World, listen: Sequence[Listener], *, started: float, resume: bool, pages: bool = True
+) -> Run:
     """The loop and what comes after it."""
     recipe, model, task = experiment.recipe, experiment.model, experiment.task
     log = EventLog(folder / "events.jsonl" if world.main else None, listen if world.main else ())
@@ -164,34 +188,71 @@ def _fit(experiment: Experiment, folder: Path, world: World, listen: Sequence[Li
     augment = augmentation(recipe.data.augment or (), seed=recipe.training.seed)
     part = experiment.parts["train"]
     size = recipe.training.batch_size or 1
-    batches = Batches(part.columns, part.index, batch_size=size, seed=recipe.training.seed, shuffle=True, device=device,
-                      rank=world.rank, world_size=world.size, accumulate=recipe.training.accumulate, augment=augment)
+    batches = Batches(
+        part.columns,
+        part.index,
+        batch_size=size,
+        seed=recipe.training.seed,
+        shuffle=True,
+        device=device,
+        rank=world.rank,
+        world_size=world.size,
+        accumulate=recipe.training.accumulate,
+        augment=augment,
+    )
     validation = None
     if "validation" in experiment.parts and len(experiment.parts["validation"].index):
         held = experiment.parts["validation"]
-        validation = Batches(held.columns, held.index, batch_size=batch_of(model), seed=0, shuffle=False, device=device, rank=world.rank, world_size=world.size)
+        validation = Batches(
+            held.columns,
+            held.index,
+            batch_size=batch_of(model),
+            seed=0,
+            shuffle=False,
+            device=device,
+            rank=world.rank,
+            world_size=world.size,
+        )
     with contextlib.closing(log), watching() as request:
         checkpoints = Checkpoints(folder)
         recipe = _decide(recipe, experiment, batches, folder, world, log, resume=resume)
         plan = plan_of(recipe, task)
-        optimizer = optimizers.build(recipe.optim.name or "sgd", model.network, lr=plan.lr, momentum=recipe.optim.momentum,
-                                     weight_decay=recipe.optim.weight_decay or 0.0, decay_bias=recipe.optim.decay_bias)
+        optimizer = optimizers.build(
+            recipe.optim.name or "sgd",
+            model.network,
+            lr=plan.lr,
+            momentum=recipe.optim.momentum,
+            weight_decay=recipe.optim.weight_decay or 0.0,
+            decay_bias=recipe.optim.decay_bias,
+        )
         loop = Loop(model, model.network, task, optimizer, batches, validation, world, plan, checkpoints, log, request)
         ready = time.monotonic()
         if resume:
             _restore(loop, checkpoints, log, recipe)
         else:
-            log.emit({"event": "start", "time": time.time(), "steps_per_epoch": batches.steps, "epochs": plan.epochs, "examples": len(part.index),
-                      "parameters": sum(p.numel() for p in model.network.parameters())})
+            log.emit(
+                {
+                    "event": "start",
+                    "time": time.time(),
+                    "steps_per_epoch": batches.steps,
+                    "epochs": plan.epochs,
+                    "examples": len(part.index),
+                    "parameters": sum(p.numel() for p in model.network.parameters()),
+                }
+            )
         reason = loop.run()
         if reason == "signal":
             log.emit({"event": "stop", "step": loop.progress.step, "reason": "signal", "message": f"stopped by {request.signal}"})
-            raise Interrupted(f"stopped by {request.signal} at step {loop.progress.step}; everything is saved", where=str(folder), remedy=f"go on with `sonde train --resume {folder}`")
+            raise Interrupted(
+                f"stopped by {request.signal} at step {loop.progress.step}; everything is saved",
+                where=str(folder),
+                remedy=f"go on with `sonde train --resume {folder}`",
+            )
         finish.finish(loop, part.columns, part.index)
         trained = time.monotonic()
         run = record.measure(experiment, recipe, loop, folder, world, reason, times=(started, ready, trained))
         log.emit({"event": "stop", "step": loop.progress.step, "reason": reason, "message": ""})
-    if world.main:
+    if world.main and pages:
         explain(run)
         write_report([run.path])
     world.wait()
@@ -211,7 +272,12 @@ def _decide(recipe: Recipe, experiment: Experiment, batches: Batches, folder: Pa
     if recipe.training.minutes is not None:
         epochs = tried.epochs_within(recipe.training.minutes * 60)
         epochs = epochs if recipe.training.epochs is None else min(epochs, recipe.training.epochs)
-        log.emit({"event": "note", "message": f"{recipe.training.minutes:g} minutes are enough for about {epochs} epochs; the schedule ends with them"})
+        log.emit(
+            {
+                "event": "note",
+                "message": f"{recipe.training.minutes:g} minutes are enough for about {epochs} epochs; the schedule ends with them",
+            }
+        )
         recipe = recipe.replace(training={"epochs": epochs})
     compiled = compiling.decide(recipe.training.compile, tried)
     recipe = recipe.replace(training={"compile": compiled})
@@ -228,30 +294,51 @@ def plan_of(recipe: Recipe, task: tasks.Task) -> Plan:
     monitor, measure = next(iter(task.metrics(final=False).items()))
     assert isinstance(optim.lr, float) and training.epochs is not None
     return Plan(
-        epochs=training.epochs, lr=optim.lr, monitor=monitor, better=measure.better, schedule=optim.schedule or "constant", warmup=optim.warmup,
-        clip=optim.clip, ball=optim.ball, seed=training.seed, precision=training.precision or "float32", ema=training.ema, patience=training.patience or 0,
-        seconds=None if training.minutes is None else training.minutes * 60, save_every=training.save_every * 60, trace=training.trace, compile=bool(training.compile),
+        epochs=training.epochs,
+        lr=optim.lr,
+        monitor=monitor,
+        better=measure.better,
+        schedule=optim.schedule or "constant",
+        warmup=optim.warmup,
+        clip=optim.clip,
+        ball=optim.ball,
+        seed=training.seed,
+        precision=training.precision or "float32",
+        ema=training.ema,
+        patience=training.patience or 0,
+        seconds=None if training.minutes is None else training.minutes * 60,
+        save_every=training.save_every * 60,
+        trace=training.trace,
+        compile=bool(training.compile),
     )
 
 
 def _restore(loop: Loop, checkpoints: Checkpoints, log: EventLog, recipe: Recipe) -> None:
     """Continue from the last whole checkpoint."""
     checkpoint, said = checkpoints.load("last")
+    values = checkpoint.values
+    if values["steps_per_epoch"] != loop.train.steps:
+        raise RunError(
+            f"an epoch had {values['steps_per_epoch']} steps and now has {loop.train.steps}",
+            where=str(checkpoints.run),
+            remedy="resume with the batch size and the data that the run began with",
+        )
     loop.restore(checkpoint)
-    if checkpoint.values["steps_per_epoch"] != loop.train.steps:
-        raise RunError(f"an epoch had {checkpoint.values['steps_per_epoch']} steps and now has {loop.train.steps}", where=str(checkpoints.run), remedy="resume with the batch size and the data that the run began with")
     for message in said:
         log.emit({"event": "note", "message": message})
-    if loop.progress.stopped is not None or loop.progress.epoch < loop.plan.epochs:
-        loop.progress.stopped = None
-    if checkpoint.values["plan_steps"] != loop.steps and loop.plan.schedule != "constant":
-        log.emit({"event": "note", "message": f"the {loop.plan.schedule} schedule now runs over {loop.steps} steps instead of {checkpoint.values['plan_steps']}; the rate goes on from where that puts step {loop.progress.step}"})
+    if values["plan_steps"] != loop.steps and loop.plan.schedule != "constant":
+        changed = f"the {loop.plan.schedule} schedule now runs over {loop.steps} steps instead of {values['plan_steps']}"
+        log.emit({"event": "note", "message": f"{changed}; the rate goes on from where that puts step {loop.progress.step}"})
 
 
 def _train_processes(recipe: Recipe, data: Any, out: Path | None, listen: Sequence[Listener]) -> Run:
     """The same training on several processes of this machine."""
     if data is not None:
-        raise UsageError("several processes need data at a path that each of them can read", where="--processes", remedy="save the frame or arrays to a file, and give its path")
+        raise UsageError(
+            "several processes need data at a path that each of them can read",
+            where="--processes",
+            remedy="save the frame or arrays to a file, and give its path",
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recipe.toml"
         path.write_text(recipe.toml(), encoding="utf-8")

@@ -62,7 +62,11 @@ def new_folder(name: str, out: Path | None) -> Path:
     """Make the run folder: `out`, which must not hold a run yet, or the next free runs/<name>-<number>."""
     if out is not None:
         if (out / "model.json").exists():
-            raise RunError("there is a run in this folder already", where=str(out), remedy=f"choose another --out, or go on with it: `sonde train --resume {out}`")
+            raise RunError(
+                "there is a run in this folder already",
+                where=str(out),
+                remedy=f"choose another --out, or go on with it: `sonde train --resume {out}`",
+            )
         return _made(out)
     number = 1
     while (Path("runs") / f"{name}-{number}").exists():
@@ -75,7 +79,9 @@ def _made(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "log.txt").touch()
     except OSError as error:
-        raise RunError(f"this folder cannot be written: {error.strerror}", where=str(folder), remedy="choose another folder with --out") from None
+        raise RunError(
+            f"this folder cannot be written: {error.strerror}", where=str(folder), remedy="choose another folder with --out"
+        ) from None
     return folder
 
 
@@ -90,12 +96,18 @@ def locked(folder: Path, world: World) -> Iterator[None]:
     try:
         file = (folder / ".lock").open("w")
     except OSError as error:
-        raise RunError(f"this folder cannot be written: {error.strerror}", where=str(folder), remedy="check its permissions, or choose another folder with --out") from None
+        raise RunError(
+            f"this folder cannot be written: {error.strerror}",
+            where=str(folder),
+            remedy="check its permissions, or choose another folder with --out",
+        ) from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RunError("another process is writing this run", where=str(folder), remedy="wait for it, or choose another folder with --out") from None
+            raise RunError(
+                "another process is writing this run", where=str(folder), remedy="wait for it, or choose another folder with --out"
+            ) from None
         yield
 
 
@@ -106,21 +118,36 @@ def describe(folder: Path, experiment: Experiment, world: World) -> None:
     write_json(folder / "data.json", experiment.findings.to_json())
     write_json(folder / "environment.json", environment(experiment, world))
     save_preparation(experiment.preparation, experiment.target, folder / "preprocessing")
-    write_json(folder / "model.json", {
-        "format": FORMAT, "sonde": _version("sonde"), "kind": dataset.content.kind, "fingerprint": dataset.content.fingerprint,
-        "model": {"name": recipe.model.name, "config": experiment.config},
-        "task": {"name": recipe.task.name, "options": recipe.task.options, "target": experiment.target.values},
-        "parameters": sum(parameter.numel() for parameter in experiment.model.network.parameters()),
-    })
+    write_json(
+        folder / "model.json",
+        {
+            "format": FORMAT,
+            "sonde": _version("sonde"),
+            "kind": dataset.content.kind,
+            "fingerprint": dataset.content.fingerprint,
+            "model": {"name": recipe.model.name, "config": experiment.config},
+            "task": {"name": recipe.task.name, "options": recipe.task.options, "target": experiment.target.values},
+            "parameters": sum(parameter.numel() for parameter in experiment.model.network.parameters()),
+        },
+    )
 
 
 def environment(experiment: Experiment, world: World) -> dict[str, Any]:
     """What a bitwise equal repeat needs to have the same."""
     packages = ("torch", "numpy", "polars", "scikit-learn", "pillow", "safetensors", "pydantic")
     return {
-        "format": FORMAT, "python": platform.python_version(), "platform": platform.platform(), "processor": _processor(), "sonde": _version("sonde"),
-        "packages": {name: _version(name) for name in packages}, "threads": torch.get_num_threads(), "processes": world.size, "device": str(world.device),
-        "data": experiment.dataset.content.fingerprint, "compile": False, "command": sys.argv,
+        "format": FORMAT,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "sonde": _version("sonde"),
+        "packages": {name: _version(name) for name in packages},
+        "threads": torch.get_num_threads(),
+        "processes": world.size,
+        "device": str(world.device),
+        "data": experiment.dataset.content.fingerprint,
+        "compile": False,
+        "command": sys.argv,
     }
 
 
@@ -143,14 +170,24 @@ def _version(package: str) -> str | None:
 def check_same(folder: Path, experiment: Experiment, world: World, listen: Sequence[Listener]) -> None:
     """Say where a resume runs under other conditions than the run began with: it is then not bitwise equal."""
     before, now = read_json(folder / "environment.json"), environment(experiment, world)
-    told = {"data": "the data", "threads": "the number of threads", "processes": "the number of processes", "device": "the device", "packages": "package versions", "processor": "the processor", "python": "Python's version"}
+    told = {
+        "data": "the data",
+        "threads": "the number of threads",
+        "processes": "the number of processes",
+        "device": "the device",
+        "packages": "package versions",
+        "processor": "the processor",
+        "python": "Python's version",
+    }
     changed = [words for key, words in told.items() if before.get(key) != now[key]]
     for words in changed:
         for listener in listen:
             listener({"event": "note", "message": f"{words} changed since the run began: it goes on, but not bit for bit as it would have"})
 
 
-def measure(experiment: Experiment, recipe: Recipe, loop: Loop, folder: Path, world: World, reason: str, *, times: tuple[float, float, float]) -> Run:
+def measure(
+    experiment: Experiment, recipe: Recipe, loop: Loop, folder: Path, world: World, reason: str, *, times: tuple[float, float, float]
+) -> Run:
     """Final measures of every part with the best weights; metrics.json and predictions.parquet."""
     started, ready, trained = times
     if world.main and loop.checkpoints.names():
@@ -167,13 +204,24 @@ def measure(experiment: Experiment, recipe: Recipe, loop: Loop, folder: Path, wo
         index = part.index
         if name == "train" and len(index) > TRAINING_SAMPLE:
             index = np.sort(np.random.default_rng(recipe.training.seed).permutation(index)[:TRAINING_SAMPLE])
-        batches = Batches(part.columns, index, batch_size=batch_of(loop.network), seed=0, shuffle=False, device=world.device, rank=world.rank, world_size=world.size)
+        batches = Batches(
+            part.columns,
+            index,
+            batch_size=batch_of(loop.network),
+            seed=0,
+            shuffle=False,
+            device=world.device,
+            rank=world.rank,
+            world_size=world.size,
+        )
         found = evaluate(loop.model, loop.task, batches, world, final=True)
         measured[name] = found.metrics
         if world.main and name != "train":
             rows.append(prediction_rows(loop.task, name, part, found, id_column=recipe.data.id, readable=classes))
         if name != "train":
-            loop.log.emit({"event": "evaluate", "step": loop.progress.step, "epoch": loop.progress.epoch, "part": name, "metrics": found.metrics})
+            loop.log.emit(
+                {"event": "evaluate", "step": loop.progress.step, "epoch": loop.progress.epoch, "part": name, "metrics": found.metrics}
+            )
     run = Run(folder)
     if world.main:
         now, plan = loop.progress, loop.plan
@@ -181,13 +229,27 @@ def measure(experiment: Experiment, recipe: Recipe, loop: Loop, folder: Path, wo
             pl.concat(rows, how="diagonal_relaxed").write_parquet(folder / "predictions.parquet")
         speeds = sorted(event["examples_per_second"] for event in read_events(folder / "events.jsonl") if event["event"] == "train")
         value = now.best if now.best is not None else measured.get("validation", measured["train"]).get(plan.monitor)
-        write_json(folder / "metrics.json", {
-            "format": FORMAT, "monitor": plan.monitor, "better": plan.better, "best": {"epoch": now.best_epoch, "step": now.best_step, "value": value},
-            **measured, "epochs": now.epoch, "steps": now.step, "stopped": reason,
-            "seconds": {"prepare": ready - started, "train": trained - ready, "evaluate": time.monotonic() - trained, "total": time.monotonic() - started},
-            "examples_per_second": speeds[len(speeds) // 2] if speeds else None, "examples": {name: len(part.index) for name, part in experiment.parts.items()},
-            "test_looks": run.look() if "test" in measured else 0,
-        })
-    run._parts = {name: part for name, part in experiment.parts.items()}
-    run._dataset = experiment.dataset
+        write_json(
+            folder / "metrics.json",
+            {
+                "format": FORMAT,
+                "monitor": plan.monitor,
+                "better": plan.better,
+                "best": {"epoch": now.best_epoch, "step": now.best_step, "value": value},
+                **measured,
+                "epochs": now.epoch,
+                "steps": now.step,
+                "stopped": reason,
+                "seconds": {
+                    "prepare": ready - started,
+                    "train": trained - ready,
+                    "evaluate": time.monotonic() - trained,
+                    "total": time.monotonic() - started,
+                },
+                "examples_per_second": speeds[len(speeds) // 2] if speeds else None,
+                "examples": {name: len(part.index) for name, part in experiment.parts.items()},
+                "test_looks": run.look() if "test" in measured else 0,
+            },
+        )
+    run.keep(experiment.dataset, dict(experiment.parts))
     return run

@@ -18,11 +18,10 @@ from torch import Tensor, nn
 from sonde import models, recipe, tasks
 from sonde.data.assemble import Dataset, assemble, every
 from sonde.data.batches import Batches
-from sonde.data.contents import Content, Examples
+from sonde.data.contents import Content, Examples, Part
 from sonde.data.open import open_data
 from sonde.data.prepare.columns import Columns, build_columns
 from sonde.data.prepare.fit import load_preparation
-from sonde.data.split import Selection
 from sonde.errors import DataError, Problem, RunError
 from sonde.nn.normalise import normaliser
 from sonde.nn.prepared import Prepared
@@ -50,13 +49,21 @@ class PartData:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON file of a run folder; RunError where it is missing, damaged or of a newer format."""
     if not path.exists():
-        raise RunError(f"there is no {path.name} here", where=str(path.parent), remedy="give the folder of a run that has finished, as `sonde runs` lists them")
+        raise RunError(
+            f"there is no {path.name} here",
+            where=str(path.parent),
+            remedy="give the folder of a run that has finished, as `sonde runs` lists them",
+        )
     try:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RunError(f"this file is damaged: {error}", where=str(path), remedy="train the run again from its recipe.toml") from None
     if value.get("format", FORMAT) > FORMAT:
-        raise RunError(f"this run folder is of format {value['format']}; this Sonde reads up to {FORMAT}", where=str(path), remedy="install a newer Sonde")
+        raise RunError(
+            f"this run folder is of format {value['format']}; this Sonde reads up to {FORMAT}",
+            where=str(path),
+            remedy="install a newer Sonde",
+        )
     return value
 
 
@@ -82,6 +89,10 @@ class Run:
             raise RunError("there is no such run", where=str(path), remedy="`sonde runs` lists the runs there are")
         read_json(run.path / "model.json")
         return run
+
+    def keep(self, dataset: Dataset, parts: dict[Part, PartData]) -> None:
+        """Remember data that are at hand, so that they need not be read again."""
+        self._dataset, self._parts = dataset, {str(name): part for name, part in parts.items()}
 
     @cached_property
     def recipe(self) -> recipe.Recipe:
@@ -160,7 +171,7 @@ class Run:
             self._dataset = dataset
             if name not in dataset.parts:
                 raise RunError(f"this run has no {name} part", where=str(self.path), remedy="it has " + ", ".join(dataset.parts))
-            chosen = dataset.parts[name]  # type: ignore[index]
+            chosen = dataset.parts[name]
             self._parts[name] = self.encode(chosen.examples, chosen.index)
         found = self._parts[name]
         return found.columns, found.index, found.examples
@@ -212,10 +223,19 @@ class Run:
             chosen = content.parts.get("test") or content.examples
             missing = [column for column in self.target.columns if column not in chosen.frame.columns]
             if missing:
-                problem = Problem("error", content.origin, f"there is no column {missing[0]!r} to compare predictions with", "give data with the target, or use `sonde predict`")
+                problem = Problem(
+                    "error",
+                    content.origin,
+                    f"there is no column {missing[0]!r} to compare predictions with",
+                    "give data with the target, or use `sonde predict`",
+                )
                 raise DataError(problem)
             data = self.encode(chosen)
-            notes = [] if content.fingerprint == self.description.get("fingerprint") else ["these are not the data that the run was trained with (their fingerprint differs)"]
+            notes = (
+                []
+                if content.fingerprint == self.description.get("fingerprint")
+                else ["these are not the data that the run was trained with (their fingerprint differs)"]
+            )
         if self.folds:
             measured = self._measure_folds(data)
         else:
@@ -242,15 +262,23 @@ class Run:
     def _same_kind(self, content: Content) -> None:
         trained = self.description["kind"]
         if content.kind != trained and not {content.kind, trained} <= {"table", "series"}:
-            raise DataError(Problem("error", content.origin, f"this is of kind {content.kind}; the run was trained on {trained}", f"give {trained}"))
+            raise DataError(
+                Problem("error", content.origin, f"this is of kind {content.kind}; the run was trained on {trained}", f"give {trained}")
+            )
 
     def __repr__(self) -> str:
-        numbers = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items()) if (self.path / "metrics.json").exists() else "not finished"
+        numbers = (
+            ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
+            if (self.path / "metrics.json").exists()
+            else "not finished"
+        )
         return f"Run({str(self.path)!r}: {self.description['model']['name']}, {numbers})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the measures and the way to the report."""
-        rows = "".join(f"<tr><td>{escape(name)}</td><td style='text-align:right'>{value:.4g}</td></tr>" for name, value in self.metrics.items())
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td style='text-align:right'>{value:.4g}</td></tr>" for name, value in self.metrics.items()
+        )
         report = self.path / "report.html"
         link = f"<p><a href='{escape(str(report))}'>report</a></p>" if report.exists() else ""
         return f"<b>{escape(self.description['model']['name'])}</b> <code>{escape(str(self.path))}</code><table>{rows}</table>{link}"
@@ -265,7 +293,9 @@ def names(examples: Examples, id_column: str | None) -> list[str]:
     return [str(row) for row in range(len(examples))]
 
 
-def prediction_rows(task: tasks.Task, part: str, data: PartData, found: Evaluation, *, id_column: str | None, readable: Sequence[Any] | None) -> pl.DataFrame:
+def prediction_rows(
+    task: tasks.Task, part: str, data: PartData, found: Evaluation, *, id_column: str | None, readable: Sequence[Any] | None
+) -> pl.DataFrame:
     """The rows of predictions.parquet for one part. `readable` names the classes of integer targets."""
     assert found.predictions is not None and found.index is not None
     index = found.index.cpu().numpy()

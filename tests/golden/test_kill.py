@@ -51,7 +51,11 @@ def finish(process: subprocess.Popen[bytes]) -> None:
 def weights(run: Path) -> dict[str, torch.Tensor]:
     name = Checkpoints(run).pointers()["last"][0]
     folder = run / "checkpoints" / name
-    return load_file(folder / "weights.safetensors") | load_file(folder / "optimizer.safetensors") | {f"s.{k}": v for k, v in load_file(folder / "state.safetensors").items()}
+    return (
+        load_file(folder / "weights.safetensors")
+        | load_file(folder / "optimizer.safetensors")
+        | {f"s.{k}": v for k, v in load_file(folder / "state.safetensors").items()}
+    )
 
 
 @pytest.mark.parametrize("kills", [int(os.environ.get("SONDE_KILLS", "5"))])

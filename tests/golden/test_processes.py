@@ -42,8 +42,12 @@ def trained(recipe: Recipe, folder: Path, *, processes: int = 1, accumulate: int
 def test_table_in_float32_after_ten_steps(tmp_path: Path) -> None:
     # 229 rows, 160 of them for training: ten steps of 16
     path = points(tmp_path, 229)
-    recipe = Recipe().replace(data={"path": str(path), "target": ("y",)}, model=TABLE, optim={"name": "momentum", "lr": 0.1},
-                              training={"epochs": 1, "batch_size": 16, "compile": False})
+    recipe = Recipe().replace(
+        data={"path": str(path), "target": ("y",)},
+        model=TABLE,
+        optim={"name": "momentum", "lr": 0.1},
+        training={"epochs": 1, "batch_size": 16, "compile": False},
+    )
     one = trained(recipe, tmp_path)
     assert distance(one, trained(recipe, tmp_path, accumulate=4)) <= 1e-6
     assert distance(one, trained(recipe, tmp_path, processes=2)) <= 1e-6
@@ -53,15 +57,23 @@ def test_table_in_float32_after_ten_steps(tmp_path: Path) -> None:
 def test_table_in_float64_after_an_epoch_with_a_short_last_batch(tmp_path: Path) -> None:
     # the last batch has fewer examples than there are processes
     path = points(tmp_path, 231)
-    recipe = Recipe().replace(data={"path": str(path), "target": ("y",)}, model=TABLE, optim={"name": "adam", "lr": 0.01},
-                              training={"epochs": 1, "batch_size": 16, "compile": False, "precision": "float64"})
+    recipe = Recipe().replace(
+        data={"path": str(path), "target": ("y",)},
+        model=TABLE,
+        optim={"name": "adam", "lr": 0.01},
+        training={"epochs": 1, "batch_size": 16, "compile": False, "precision": "float64"},
+    )
     one = trained(recipe, tmp_path)
     assert distance(one, trained(recipe, tmp_path, accumulate=4)) <= 1e-10
     assert distance(one, trained(recipe, tmp_path, processes=4)) <= 1e-10
 
 
-@pytest.mark.parametrize("precision, tolerance", [("float32", 1e-6), ("float64", 1e-10)])
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-6), ("float64", 1e-10)])
 def test_batch_norm_over_processes(tmp_path: Path, precision: str, tolerance: float) -> None:
-    recipe = Recipe().replace(data={"path": "digits", "examples": 80}, model={"name": "resnet20"}, optim={"name": "momentum", "lr": 0.01},
-                              training={"epochs": 1, "batch_size": 16, "compile": False, "precision": precision})
+    recipe = Recipe().replace(
+        data={"path": "digits", "examples": 80},
+        model={"name": "resnet20"},
+        optim={"name": "momentum", "lr": 0.01},
+        training={"epochs": 1, "batch_size": 16, "compile": False, "precision": precision},
+    )
     assert distance(trained(recipe, tmp_path), trained(recipe, tmp_path, processes=2)) <= tolerance

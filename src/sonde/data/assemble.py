@@ -44,7 +44,9 @@ def assemble(recipe: Recipe, source: Any = None) -> Dataset:
     selection = Selection(whole, every(whole))
     pairs = folds(selection, data, task=inferred.task, targets=inferred.targets, k=data.folds, seed=seed)
     if not 1 <= data.fold <= len(pairs):
-        raise DataError(Problem("error", "data.fold", f"there is no fold {data.fold} of {len(pairs)}", f"give a number from 1 to {len(pairs)}"))
+        raise DataError(
+            Problem("error", "data.fold", f"there is no fold {data.fold} of {len(pairs)}", f"give a number from 1 to {len(pairs)}")
+        )
     kept, held_out = pairs[data.fold - 1]
     rest = Selection(whole, selection.index[kept])
     parts: dict[Part, Selection] = {"train": rest}
@@ -64,7 +66,14 @@ def every(examples: Examples) -> np.ndarray:
 def _with_part(content: Content, part: Any, path: str, recipe: Recipe) -> Content:
     other = open_data(path, recipe.data)
     if other.kind != content.kind:
-        raise DataError(Problem("error", path, f"this is of kind {other.kind}, the training data are of kind {content.kind}", f"give --{part} data of the same kind"))
+        raise DataError(
+            Problem(
+                "error",
+                path,
+                f"this is of kind {other.kind}, the training data are of kind {content.kind}",
+                f"give --{part} data of the same kind",
+            )
+        )
     parts = dict(content.parts)
     if "all" in parts:
         parts["train"] = parts.pop("all")

@@ -30,7 +30,11 @@ def train(recipe: Recipe, *, data: Any = None, out: Path | None = None, listen: 
     if not recipe.data.folds or recipe.data.fold is not None:
         return fit.train(recipe, data=data, out=out, listen=listen)
     if recipe.data.folds == 1:
-        raise RecipeError("one fold holds everything out and leaves nothing to train on", where="data.folds", remedy="use 5 or 10 folds, or 0 for a single split")
+        raise RecipeError(
+            "one fold holds everything out and leaves nothing to train on",
+            where="data.folds",
+            remedy="use 5 or 10 folds, or 0 for a single split",
+        )
     return _train_folds(recipe, data, out, listen)
 
 
@@ -47,7 +51,9 @@ def _train_folds(recipe: Recipe, data: Any, out: Path | None, listen: Sequence[L
         run = fit.train(recipe.replace(data={"fold": fold}), data=data, out=folder / "folds" / str(fold), listen=listen)
         runs.append(run)
         measured.append(run.metrics_file["test"])
-        predictions.append(pl.read_parquet(run.path / "predictions.parquet").filter(pl.col("part") == "test").with_columns(pl.lit(fold).alias("fold")))
+        predictions.append(
+            pl.read_parquet(run.path / "predictions.parquet").filter(pl.col("part") == "test").with_columns(pl.lit(fold).alias("fold"))
+        )
     first = runs[0]
     rows = pl.concat(predictions, how="diagonal_relaxed").sort("example")
     rows.with_columns(pl.lit("out-of-fold").alias("part")).write_parquet(folder / "predictions.parquet")
@@ -83,11 +89,19 @@ def _summary(runs: list[Run], measured: list[dict[str, float]], whole: dict[str,
     first = runs[0].metrics_file
     names = list(measured[0])
     return {
-        "format": FORMAT, "monitor": first["monitor"], "better": first["better"], "folds": measured, "out_of_fold": whole,
+        "format": FORMAT,
+        "monitor": first["monitor"],
+        "better": first["better"],
+        "folds": measured,
+        "out_of_fold": whole,
         "mean": {name: statistics.fmean(fold[name] for fold in measured) for name in names},
         "sd": {name: statistics.stdev(fold[name] for fold in measured) for name in names},
         "train": {name: statistics.fmean(run.metrics_file["train"][name] for run in runs) for name in first["train"]},
         "examples": {"train": first["examples"]["train"], "test": sum(run.metrics_file["examples"]["test"] for run in runs)},
-        "seconds": {"total": sum(run.metrics_file["seconds"]["total"] for run in runs)}, "examples_per_second": first["examples_per_second"],
-        "epochs": first["epochs"], "steps": first["steps"], "stopped": "epochs", "test_looks": len(runs),
+        "seconds": {"total": sum(run.metrics_file["seconds"]["total"] for run in runs)},
+        "examples_per_second": first["examples_per_second"],
+        "epochs": first["epochs"],
+        "steps": first["steps"],
+        "stopped": "epochs",
+        "test_looks": len(runs),
     }

@@ -16,7 +16,9 @@ from sonde.training.checkpoints import write_json
 from sonde.training.events import Listener
 
 
-def vary(recipe: Recipe, key: str, values: Sequence[Any], *, data: Any = None, out: Path | None = None, listen: Sequence[Listener] = ()) -> dict[str, Any]:
+def vary(
+    recipe: Recipe, key: str, values: Sequence[Any], *, data: Any = None, out: Path | None = None, listen: Sequence[Listener] = ()
+) -> dict[str, Any]:
     """Train `recipe` once for each of `values` of `key` (a flag's name, or section.name as in `--set`).
 
     Each is a full run folder `<out>/<value>`; summary.json and comparison.html stand beside them. Gives the summary,
@@ -31,8 +33,17 @@ def vary(recipe: Recipe, key: str, values: Sequence[Any], *, data: Any = None, o
             listener({"event": "note", "message": f"{key} = {value}"})
         run: Run = folds.train(changed, data=data, out=folder / str(value), listen=listen)
         found = run.metrics_file
-        points.append({"value": value, "run": str(run.path), "metric": found["monitor"], "better": found["better"],
-                       "train": found["train"], "validation": found.get("validation") or found.get("mean"), "parameters": run.description["parameters"]})
+        points.append(
+            {
+                "value": value,
+                "run": str(run.path),
+                "metric": found["monitor"],
+                "better": found["better"],
+                "train": found["train"],
+                "validation": found.get("validation") or found.get("mean"),
+                "parameters": run.description["parameters"],
+            }
+        )
     summary = {"format": FORMAT, "key": key, **vary_summary(points)}
     write_json(folder / "summary.json", summary)
     page = write_comparison(summary, folder / "comparison.html")

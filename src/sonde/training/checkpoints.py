@@ -79,9 +79,15 @@ class Checkpoints:
         try:
             found = json.loads(self.pointer.read_text(encoding="utf-8"))
         except ValueError:
-            raise RunError("this file is not valid JSON", where=str(self.pointer), remedy="delete it: the checkpoint folders are found without it") from None
+            raise RunError(
+                "this file is not valid JSON", where=str(self.pointer), remedy="delete it: the checkpoint folders are found without it"
+            ) from None
         if found.get("format", FORMAT) > FORMAT:
-            raise RunError(f"this run folder is of format {found['format']}; this Sonde reads up to {FORMAT}", where=str(self.pointer), remedy="install a newer Sonde")
+            raise RunError(
+                f"this run folder is of format {found['format']}; this Sonde reads up to {FORMAT}",
+                where=str(self.pointer),
+                remedy="install a newer Sonde",
+            )
         return dict(found)
 
     def save(self, checkpoint: Checkpoint, *, best: bool) -> str:
@@ -126,7 +132,9 @@ class Checkpoints:
         return TrainingError(
             f"{what}; the checkpoint before it stands",
             where=str(self.folder),
-            remedy=f"make room, then `sonde train --resume {self.run}`" if full else f"check the folder's permissions, then `sonde train --resume {self.run}`",
+            remedy=f"make room, then `sonde train --resume {self.run}`"
+            if full
+            else f"check the folder's permissions, then `sonde train --resume {self.run}`",
         )
 
     def _prune(self, keep: set[str | None]) -> None:
@@ -138,7 +146,9 @@ class Checkpoints:
         """Names of the checkpoint folders there are, newest first, whether sound or not."""
         if not self.folder.is_dir():
             return []
-        return sorted((path.name for path in self.folder.iterdir() if path.name.startswith("step-")), key=lambda name: int(name[5:]), reverse=True)
+        return sorted(
+            (path.name for path in self.folder.iterdir() if path.name.startswith("step-")), key=lambda name: int(name[5:]), reverse=True
+        )
 
     def load(self, which: str = "last") -> tuple[Checkpoint, list[str]]:
         """The last or best checkpoint and what had to be said on the way: a damaged one is passed over for the one before."""
@@ -152,7 +162,11 @@ class Checkpoints:
                 return self._read(self.folder / name), said
             except (OSError, ValueError, KeyError, SafetensorError) as error:
                 said.append(f"{self.folder / name} is damaged ({error}); the checkpoint before it is used")
-        raise RunError("there is no whole checkpoint here" + ("; " + "; ".join(said) if said else ""), where=str(self.folder), remedy="train the run again: `sonde train` with its recipe.toml")
+        raise RunError(
+            "there is no whole checkpoint here" + ("; " + "; ".join(said) if said else ""),
+            where=str(self.folder),
+            remedy="train the run again: `sonde train` with its recipe.toml",
+        )
 
     def _read(self, folder: Path) -> Checkpoint:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
@@ -161,7 +175,11 @@ class Checkpoints:
                 raise ValueError(f"{name} does not match its checksum")
         values = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         if values["format"] > FORMAT:
-            raise RunError(f"this checkpoint is of format {values['format']}; this Sonde reads up to {FORMAT}", where=str(folder), remedy="install a newer Sonde")
+            raise RunError(
+                f"this checkpoint is of format {values['format']}; this Sonde reads up to {FORMAT}",
+                where=str(folder),
+                remedy="install a newer Sonde",
+            )
         parts = {part: load_file(folder / f"{part}.safetensors") for part in ("weights", "optimizer", "state")}
         return Checkpoint(values["step"], parts["weights"], parts["optimizer"], parts["state"], values)
 

@@ -29,14 +29,15 @@ def evaluate(model: nn.Module, task: Task, batches: Batches, world: World, *, fi
     training = model.training
     model.eval()
     metrics = task.metrics(final)
+    sums = {name: metric for name, metric in metrics.items() if not isinstance(metric, RowMetric)}
     states: dict[str, Tensor] = {}
     outputs: list[Tensor] = []
     indices: list[Tensor] = []
     targets: list[Tensor] = []
     for (batch,) in batches.epoch(0):
         prediction = task.predict(model, batch.inputs)
-        for name, metric in metrics.items():
-            if not isinstance(metric, RowMetric) and batch.targets is not None:
+        if batch.targets is not None:
+            for name, metric in sums.items():
                 state = metric.state(prediction, batch)
                 states[name] = states[name] + state if name in states else state
         if final:
@@ -45,7 +46,7 @@ def evaluate(model: nn.Module, task: Task, batches: Batches, world: World, *, fi
             if batch.targets is not None:
                 targets.append(batch.targets)
     model.train(training)
-    values = {name: metrics[name].value(world.sum(state)) for name, state in states.items()}
+    values = {name: sums[name].value(world.sum(state)) for name, state in states.items()}
     if not final:
         return Evaluation(values)
     predictions, index = world.gather(torch.cat(outputs)), world.gather(torch.cat(indices))

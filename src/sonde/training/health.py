@@ -27,8 +27,13 @@ def scales(model: nn.Module, task: Task, batches: Batches) -> list[dict[str, Any
 
 def _layers(model: nn.Module, task: Task, batches: Batches) -> list[LayerScale]:
     batch = next(iter(batches.epoch(0)))[0]
-    few = Batch(tuple(part[:_LOOKED_AT] for part in batch.inputs), None if batch.targets is None else batch.targets[:_LOOKED_AT], batch.index[:_LOOKED_AT],
-                {name: min(count, float(_LOOKED_AT)) for name, count in batch.counts.items()}, None if batch.weights is None else batch.weights[:_LOOKED_AT])
+    few = Batch(
+        tuple(part[:_LOOKED_AT] for part in batch.inputs),
+        None if batch.targets is None else batch.targets[:_LOOKED_AT],
+        batch.index[:_LOOKED_AT],
+        {name: min(count, float(_LOOKED_AT)) for name, count in batch.counts.items()},
+        None if batch.weights is None else batch.weights[:_LOOKED_AT],
+    )
     probe = copy.deepcopy(model).eval()
     return layer_scales(probe, lambda: task.loss(probe, few, few.counts).value)
 

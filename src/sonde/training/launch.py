@@ -52,7 +52,10 @@ def launch(arguments: Sequence[str], *, processes: int, listen: Sequence[Listene
     if "error" in said:
         raise _error(said)
     if any(codes):
-        raise TrainingError(f"a training process ended with code {next(code for code in codes if code)}", remedy="run with --processes 1 to see what it says")
+        raise TrainingError(
+            f"a training process ended with code {next(code for code in codes if code)}",
+            remedy="run with --processes 1 to see what it says",
+        )
     return said
 
 
@@ -61,13 +64,14 @@ def _relay(children: list[subprocess.Popen[str]], listen: Sequence[Listener]) ->
     last: dict[str, object] = {}
     stream = children[0].stdout
     assert stream is not None
-    for line in stream:
-        message = json.loads(line)
-        if message.get("event") in ("done", "error"):
-            last = message
-        else:
-            for listener in listen:
-                listener(message)
+    with stream:
+        for line in stream:
+            message = json.loads(line)
+            if message.get("event") in ("done", "error"):
+                last = message
+            else:
+                for listener in listen:
+                    listener(message)
     return last
 
 

@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from sonde.data.batches import Batches
 from sonde.errors import TrainingError
+from sonde.metrics.rows import RowMetric
 from sonde.optim.clip import clip, gradient_norm
 from sonde.optim.ema import Average
 from sonde.optim.project import project
@@ -98,7 +99,7 @@ class Loop:
     def __post_init__(self) -> None:
         self.steps = self.plan.epochs * self.train.steps
         self.every = max(1, min(EVERY, self.train.steps))
-        self.meter = Meter(self.task.metrics(final=False))
+        self.meter = Meter({name: metric for name, metric in self.task.metrics(final=False).items() if not isinstance(metric, RowMetric)})
         self.average = Average(self.network, decay=self.plan.ema) if self.plan.ema else None
         self.scaler = scaler(self.plan.precision, self.world.device)
         eager = Step(self.model, self.task)
@@ -122,7 +123,7 @@ class Loop:
             self.model.train()
             clock, seen = time.monotonic(), now.step
             for pieces in self.train.epoch(now.epoch, now.step - now.epoch * self.train.steps):
-                stop = self._step(pieces)
+                asked = self._step(pieces)
                 now.step += 1
                 if now.step % self.every == 0 or now.step % self.train.steps == 0:
                     self._tell(clock, seen)
@@ -131,11 +132,12 @@ class Loop:
                 now.elapsed = moment - started
                 if moment - self.shown_at > SHOWN:
                     self._show(moment, clock, seen)
-                if stop or (self.plan.seconds is not None and self._over_time()):
-                    now.stopped = "signal" if stop else "minutes"
-                    break
-                if self.plan.save_every and self.world.size == 1 and moment - self.saved_at > self.plan.save_every:
-                    self.save(best=False)
+                if asked:
+                    if asked["stop"] or asked["late"]:
+                        now.stopped = "signal" if asked["stop"] else "minutes"
+                        break
+                    if asked["save"]:
+                        self.save(best=False)
             if now.stopped == "signal":
                 self.save(best=False)
                 now.stopped = None  # a resume goes on
@@ -146,22 +148,24 @@ class Loop:
             now.elapsed = time.monotonic() - started
         return now.stopped or "epochs"
 
-    def _over_time(self) -> bool:
-        return self.world.any(self.progress.elapsed > (self.plan.seconds or 0.0))
+    def _asks(self) -> dict[str, float]:
+        """What this process wants after this step: to stop, because of a signal or the time, or to save."""
+        now, plan = time.monotonic(), self.plan
+        stop, late = self.request.signal is not None, plan.seconds is not None and self.progress.elapsed > plan.seconds
+        save = bool(plan.save_every) and now - self.saved_at > plan.save_every
+        return {"stop": float(stop), "late": float(late), "save": float(save)} if stop or late or save or self.world.size > 1 else {}
 
-    def _step(self, pieces: list[Any]) -> bool:
-        """One update; whether some process was asked to stop."""
+    def _step(self, pieces: list[Any]) -> dict[str, float]:
+        """One update; what any process asks for, nothing if none does."""
         now, plan = self.progress, self.plan
         if plan.schedule != "constant" or plan.warmup:
             self._set_rate(rate(plan.schedule, base=plan.lr, step=now.step, steps=self.steps, warmup=plan.warmup))
         for seed in self.generators:
             seed((plan.seed * 1_000_003 + now.step) * 4_096 + self.world.rank)
-        if self.world.size == 1:
-            stop, totals = self.request.signal is not None, self.world.totals([piece.counts for piece in pieces])
-        else:
-            asked = float(self.request.signal is not None)
-            totals = self.world.totals([{**piece.counts, "stop": asked} for piece in pieces])
-            stop = totals.pop("stop") > 0
+        asked = self._asks()
+        totals = self.world.totals([{**piece.counts, **asked} if asked else piece.counts for piece in pieces])
+        if asked:
+            asked = {name: totals.pop(name) for name in asked}
         losses = [self._backward(piece, totals, last=piece is pieces[-1]) for piece in pieces]
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
@@ -176,14 +180,15 @@ class Loop:
             self.scaler.update()
         else:
             self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
         if plan.ball:
             project((p for p in self.parameters if p.ndim > 1), radius=plan.ball)
         if self.average is not None:
             self.average.update(self.network)
         if plan.trace:
             self.log.emit(trace | {"weights": health.values(self.network)})
-        return stop
+        return asked
 
     def _backward(self, batch: Any, totals: dict[str, float], *, last: bool) -> Loss:
         """Forward and backward of one piece; processes exchange gradients with the last one."""
@@ -213,7 +218,14 @@ class Loop:
         seconds = time.monotonic() - clock
         speed = (now.step - seen) * self.train.batch_size / max(seconds, 1e-9)
         lr = self.optimizer.param_groups[0]["lr"]
-        event = {"event": "train", "step": now.step, "epoch": now.step / self.train.steps, "loss": loss, "lr": lr, "examples_per_second": speed}
+        event = {
+            "event": "train",
+            "step": now.step,
+            "epoch": now.step / self.train.steps,
+            "loss": loss,
+            "lr": lr,
+            "examples_per_second": speed,
+        }
         norm = self.gradient_norm
         self.log.emit(event | {"gradient_norm": None if norm is None else float(norm), "metrics": metrics})
         self.loss = loss
@@ -222,14 +234,27 @@ class Loop:
             now.first_loss = loss
         now.high = now.high + 1 if loss > 10 * max(now.first_loss, 1e-3) else 0
         if loss != loss or loss in (float("inf"), float("-inf")) or now.high >= 3:
-            raise TrainingError(*health.diagnosis(self.model, self.task, self.train, step=now.step, loss=loss, lr=lr), remedy="lower --lr, or set --clip 1; `--lr auto` finds a rate")
+            raise TrainingError(
+                *health.diagnosis(self.model, self.task, self.train, step=now.step, loss=loss, lr=lr),
+                remedy="lower --lr, or set --clip 1; `--lr auto` finds a rate",
+            )
 
     def _show(self, moment: float, clock: float, seen: int) -> None:
         """Tell how far training is; the loss is that of the last event, so that nothing waits for the device."""
         now = self.progress
         each = (moment - clock) / max(now.step - seen, 1)
-        self.log.emit({"event": "progress", "step": now.step, "steps": self.steps, "epoch": (now.step - 1) // self.train.steps + 1, "epochs": self.plan.epochs,
-                       "loss": self.loss, "examples_per_second": self.train.batch_size / max(each, 1e-9), "remaining_seconds": (self.steps - now.step) * each})
+        self.log.emit(
+            {
+                "event": "progress",
+                "step": now.step,
+                "steps": self.steps,
+                "epoch": (now.step - 1) // self.train.steps + 1,
+                "epochs": self.plan.epochs,
+                "loss": self.loss,
+                "examples_per_second": self.train.batch_size / max(each, 1e-9),
+                "remaining_seconds": (self.steps - now.step) * each,
+            }
+        )
         self.shown_at = moment
 
     def _finish_epoch(self) -> None:
@@ -263,10 +288,18 @@ class Loop:
         state: dict[str, Tensor] = {f"meter.{name}": tensor for name, tensor in open_sums.items()}
         if self.average is not None:
             state |= {f"average.{name}": tensor for name, tensor in self.average.state().items()}
-        values = {"progress": vars(self.progress), "counts": self.meter.counts, "events": self.log.length, "steps_per_epoch": self.train.steps, "plan_steps": self.steps}
+        values = {
+            "progress": vars(self.progress),
+            "counts": self.meter.counts,
+            "events": self.log.length,
+            "steps_per_epoch": self.train.steps,
+            "plan_steps": self.steps,
+        }
         if self.scaler is not None:
             values["scaler"] = self.scaler.state_dict()
-        self.checkpoints.save(Checkpoint(self.progress.step, self.network.state_dict(), optimizer_tensors(self.optimizer), state, values), best=best)
+        self.checkpoints.save(
+            Checkpoint(self.progress.step, self.network.state_dict(), optimizer_tensors(self.optimizer), state, values), best=best
+        )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to a checkpoint's moment; events written after it are cut off."""
@@ -281,3 +314,10 @@ class Loop:
         if self.scaler is not None:
             self.scaler.load_state_dict(values["scaler"])
         self.log.truncate(values["events"])
+        now, plan = self.progress, self.plan
+        # A run that was stopped early stays stopped unless the new recipe lifts the reason.
+        lifted = {
+            "minutes": plan.seconds is None or now.elapsed < plan.seconds,
+            "patience": not plan.patience or now.waited < plan.patience,
+        }
+        now.stopped = None if now.stopped is None or lifted.get(now.stopped, True) else now.stopped

@@ -49,7 +49,11 @@ class Meter:
         output = torch.cat(self.outputs)
         first = self.batches[0]
         targets = torch.cat([batch.targets for batch in self.batches if batch.targets is not None])
-        inputs = tuple(torch.cat(parts) for parts in zip(*(batch.inputs for batch in self.batches), strict=True)) if len(self.batches) > 1 else first.inputs
+        inputs = (
+            tuple(torch.cat(parts) for parts in zip(*(batch.inputs for batch in self.batches), strict=True))
+            if len(self.batches) > 1
+            else first.inputs
+        )
         weights = None if first.weights is None else torch.cat([batch.weights for batch in self.batches if batch.weights is not None])
         batch = Batch(inputs, targets, torch.cat([batch.index for batch in self.batches]), {"examples": float(len(output))}, weights)
         for name, metric in self.metrics.items():

@@ -37,7 +37,14 @@ class Tried:
         lr = optim.lr if isinstance(optim.lr, float) else 1e-4
         network = model.network
         assert isinstance(network, nn.Module)
-        optimizer = optimizers.build(optim.name or "sgd", network, lr=lr, momentum=optim.momentum, weight_decay=optim.weight_decay or 0.0, decay_bias=optim.decay_bias)
+        optimizer = optimizers.build(
+            optim.name or "sgd",
+            network,
+            lr=lr,
+            momentum=optim.momentum,
+            weight_decay=optim.weight_decay or 0.0,
+            decay_bias=optim.decay_bias,
+        )
         step = Step(model, self.task)
         run = torch.compile(step) if compiled else step
         precision: Precision = self.recipe.training.precision or "float32"
