@@ -1,0 +1,121 @@
+"""Columns that give the target away: known only once the target is, or a copy of it.
+
+Each feature by itself predicts held-out rows from other rows. Almost no honest column does that nearly without error.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from sonde.data.checks.columns import Column
+from sonde.data.checks.subject import Subject, sample_of
+from sonde.data.prepare.target import labels
+from sonde.errors import Problem
+
+ROWS = 10_000  # looked at: half to learn from, half to predict
+FEWEST = 50  # rows under which a chance match is likely
+BALANCED_ACCURACY = 0.99  # of one column alone, from which it gives a class away
+RANK_CORRELATION = 0.999  # of one column with a quantity
+EXPLAINED = 0.999  # R² of one column alone
+NEIGHBOURS = 2  # on each side of a value, among the sorted values of the other half
+MOST_CLASSES = 200
+
+
+def check(subject: Subject) -> list[Problem]:
+    """A warning for each column that gives the target away; a single feature may be a function of the target rightly."""
+    features = [column for column in subject.features if column.type in ("number", "category", "date", "identifier")]
+    if subject.content.kind != "table" or len(subject.features) < 2:
+        return []
+    problems = []
+    for target in subject.targets:
+        if target in subject.train.examples.frame.columns:
+            problems += _of_target(subject, target, features)
+    return problems
+
+
+def _of_target(subject: Subject, target: str, features: list[Column]) -> list[Problem]:
+    train = subject.train
+    chosen = sample_of(train, ROWS)
+    frame = train.frame([target, *(column.name for column in features)], chosen)
+    frame = frame.filter(pl.col(target).is_not_null() & (pl.col(target).is_not_nan() if frame.schema[target].is_float() else True))
+    if frame.height < FEWEST:
+        return []
+    learn = np.random.default_rng(0).permutation(frame.height) % 2 == 0
+    classify = subject.task in ("classification", "multi-label-classification")
+    if classify:
+        classes, codes = np.unique(labels(frame[target]).to_numpy(), return_inverse=True)
+        if not 2 <= len(classes) <= MOST_CLASSES:
+            return []
+    else:
+        values = frame[target].cast(pl.Float64, strict=False).to_numpy()
+        if not np.isfinite(values).all() or np.ptp(values) == 0:
+            return []
+    problems = []
+    for column in features:
+        if column.name not in frame.columns:
+            continue
+        place = ranks(frame[column.name])
+        said = _class_given(place, codes, len(classes), learn) if classify else _quantity_given(place, values, learn)
+        if said:
+            remedy = f"if it is not known before {target!r} is, leave it out: --drop {column.name}"
+            problems.append(Problem("warning", subject.where(column=column.name), f"gives the target {target!r} away: {said}", remedy))
+    return problems
+
+
+def ranks(values: pl.Series) -> np.ndarray:
+    """Values as whole numbers in order, missing ones as one value of their own: (n,) int64."""
+    if values.dtype.is_nested():
+        return np.zeros(values.len(), dtype=np.int64)
+    if values.dtype in (pl.Categorical, pl.Enum):
+        values = values.cast(pl.String)
+    if values.dtype.is_float():
+        values = values.fill_nan(None)
+    return values.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
+
+
+def _class_given(place: np.ndarray, codes: np.ndarray, classes: int, learn: np.ndarray) -> str:
+    """What to say if the column tells the class of nearly every held-out row; else nothing."""
+    totals = np.bincount(codes[~learn], minlength=classes)
+    if (totals > 0).sum() < 2 or (np.bincount(codes[learn], minlength=classes)[totals > 0] == 0).any():
+        totals = np.where(np.bincount(codes[learn], minlength=classes) == 0, 0, totals)
+    order = np.argsort(place[learn], kind="stable")
+    counts = np.zeros((len(order) + 1, classes), dtype=np.int32)
+    np.cumsum(np.eye(classes, dtype=np.int32)[codes[learn][order]], axis=0, out=counts[1:])
+    low, high = neighbours(place[learn][order], place[~learn])
+    right = (counts[high] - counts[low]).argmax(axis=1) == codes[~learn]
+    hits = np.bincount(codes[~learn], weights=right, minlength=classes)
+    known = totals > 0
+    accuracy = float((hits[known] / totals[known]).mean()) if known.sum() >= 2 else 0.0
+    return f"it alone tells the class of {accuracy:.1%} of rows it was not fitted on (classes weighing the same)" if accuracy >= BALANCED_ACCURACY else ""
+
+
+def neighbours(known: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The range of sorted `known` values to predict each `asked` one from: equal values, else the nearest few."""
+    low, high = np.searchsorted(known, asked, "left"), np.searchsorted(known, asked, "right")
+    alone = high - low < NEIGHBOURS
+    return np.where(alone, np.maximum(low - NEIGHBOURS, 0), low), np.where(alone, np.minimum(high + NEIGHBOURS, len(known)), high)
+
+
+def _quantity_given(place: np.ndarray, values: np.ndarray, learn: np.ndarray) -> str:
+    """What to say if the column orders or gives nearly every target; else nothing."""
+    present = place > 0
+    if present.sum() >= FEWEST and len(np.unique(place[present])) > 20:
+        ours = _average_ranks(place[present])
+        theirs = _average_ranks(values[present])
+        if np.ptp(ours) and np.ptp(theirs):
+            correlation = float(np.corrcoef(ours, theirs)[0, 1])
+            if abs(correlation) >= RANK_CORRELATION:
+                return f"its order is that of the target (rank correlation {correlation:.4f})"
+    order = np.argsort(place[learn], kind="stable")
+    sums = np.concatenate([[0.0], np.cumsum(values[learn][order])])
+    low, high = neighbours(place[learn][order], place[~learn])
+    predicted = (sums[high] - sums[low]) / np.maximum(high - low, 1)
+    truth = values[~learn]
+    spread = float(((truth - truth.mean()) ** 2).sum())
+    explained = 1 - float(((truth - predicted) ** 2).sum()) / spread if spread else 0.0
+    return f"it alone explains {explained:.2%} of the target's variance in rows it was not fitted on" if explained >= EXPLAINED else ""
+
+
+def _average_ranks(values: np.ndarray) -> np.ndarray:
+    return pl.Series(values).rank("average").to_numpy()
