@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -32,7 +33,7 @@ def test_cosine_starts_at_base_passes_half_and_ends_at_zero_exactly() -> None:
     assert rates[0] == BASE
     assert rates[50] == pytest.approx(BASE / 2)
     assert rates[-1] == 0
-    assert all(a > b for a, b in zip(rates, rates[1:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(rates))
 
 
 def test_one_cycle_rises_for_three_tenths_and_ends_low() -> None:
