@@ -1,0 +1,87 @@
+"""What the pages tell a reader to type is typed here, in the order of the page, on small data of the same shape."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sonde.report.glossary import GLOSSARY
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "bench" / "README.md", *(ROOT / "docs").glob("*.md")])
+BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def draw(folder: Path) -> None:
+    """houses.csv, new.csv, sales.csv, leaves/ and new.png."""
+    draws = np.random.default_rng(0)
+
+    def houses(rows: int) -> list[str]:
+        found = []
+        for _ in range(rows):
+            area, rooms, place = draws.uniform(40, 200), draws.integers(1, 7), draws.choice(["north", "south", "centre"])
+            price = 1000 * area + 5000 * rooms + (40_000 if place == "centre" else 0) + draws.normal(0, 5000)
+            found.append(f"{area:.1f},{rooms},{place},{price:.2f}")
+        return found
+
+    (folder / "houses.csv").write_text("area,rooms,place,price\n" + "\n".join(houses(120)) + "\n")
+    (folder / "new.csv").write_text("area,rooms,place\n" + "\n".join(line.rpartition(",")[0] for line in houses(5)) + "\n")
+    days = np.datetime64("2024-01-01") + np.arange(200)
+    (folder / "sales.csv").write_text("day,sold\n" + "\n".join(f"{day},{100 + 20 * np.sin(i / 7) + draws.normal():.2f}" for i, day in enumerate(days)) + "\n")
+    for label, colour in (("oak", 60), ("elm", 180)):
+        (folder / "leaves" / label).mkdir(parents=True)
+        for number in range(20):
+            picture = draws.integers(0, 60, (32, 32, 3), np.uint8) + np.uint8(colour)
+            Image.fromarray(picture).save(folder / "leaves" / label / f"{number}.png")
+    Image.fromarray(picture).save(folder / "new.png")
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+# docs/extending.md has a test of its own, tests/contracts/test_extending.py.
+RUN = [page for page in PAGES if page.exists() and blocks(page) and page.name != "extending.md"]
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_blocks_run(page: Path, tmp_path: Path) -> None:
+    draw(tmp_path)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
+    environment.pop("SONDE_DATA", None)
+    for kind, text in blocks(page):
+        commands = [["-c", text]] if kind == "python" else [["-m", *shlex.split(line[2:], comments=True)] for line in text.splitlines() if line.startswith("$ sonde")]
+        for command in commands:
+            done = subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+            assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.exists()], ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if not target.startswith(("http://", "https://")):
+            assert (page.parent / target).exists(), f"{page.name} points to {target}, which is not there"
+
+
+def test_the_glossary_has_the_sentences_of_the_reports() -> None:
+    page = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE))
+    del rows["word"], rows["---"]
+    assert rows == GLOSSARY
+
+
+def test_every_file_of_a_run_folder_is_explained(tmp_path: Path) -> None:
+    import sonde
+
+    run = sonde.train("digits", model="softmax-regression", epochs=1, examples=200, out=tmp_path / "run")
+    page = (ROOT / "docs" / "runs.md").read_text(encoding="utf-8")
+    unexplained = [path.name for path in run.path.iterdir() if not path.name.startswith(".") and f"`{path.name}" not in page]
+    assert not unexplained
