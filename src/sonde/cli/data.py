@@ -1,0 +1,133 @@
+"""`sonde data PATH|NAME`: what stands there, what would be learnt from it, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from sonde import recipe
+from sonde.cli import findings
+from sonde.cli.flags import Json, Quiet, flag, given
+from sonde.cli.output import Answer, say, table
+
+if TYPE_CHECKING:
+    from sonde.data.check import Findings
+    from sonde.data.contents import Content
+
+UNFIT = 2  # the exit code where something stops training, as it is train's
+
+
+def data(
+    source: Annotated[str | None, Parameter(help="a path or a named set; without one, the named sets are listed")] = None,
+    /,
+    *,
+    target: Annotated[tuple[str, ...] | None, flag("target")] = None,
+    features: Annotated[tuple[str, ...] | None, flag("features")] = None,
+    drop: Annotated[tuple[str, ...] | None, flag("drop")] = None,
+    id: Annotated[str | None, flag("id")] = None,
+    images: Annotated[str | None, flag("images")] = None,
+    group: Annotated[str | None, flag("group")] = None,
+    time: Annotated[str | None, flag("time")] = None,
+    validation: Annotated[float | str | None, flag("validation")] = None,
+    test: Annotated[float | str | None, flag("test")] = None,
+    task: Annotated[str | None, flag("task")] = None,
+    against: Annotated[str | None, Parameter(help="the data, or the run, that a model was trained on: say what has shifted since")] = None,
+    to: Annotated[Path | None, Parameter(help="fetch a named set into this folder, for a machine without network")] = None,
+    out: Annotated[Path | None, Parameter(help="write an HTML page with pictures, columns and problems")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> Answer:
+    """The doctor. Exits with 2 where something would stop training."""
+    flags = given(locals())
+    if source is None:
+        return _sets(json=json)
+    if to is not None:
+        return _fetch(source, to, json=json, quiet=quiet)
+    chosen = recipe.with_flags(recipe.Recipe(data=recipe.Data(path=source)), flags)
+    content, found = _examine(chosen)
+    document = found.to_json()
+    if against is not None:
+        document["problems"] += [vars(problem) for problem in _shifted(content, chosen.data, against)]
+    if out is not None:
+        _page(content, found, out)
+    unfit = any(problem["level"] == "error" for problem in document["problems"])
+    page = None if out is None else str(out)
+    return Answer({**document, "page": page}, _text(document, page), json=json, code=UNFIT if unfit else 0)
+
+
+def _examine(chosen: recipe.Recipe) -> tuple[Content, Findings]:
+    """The same look as `train` takes, and a deeper one. A table without a target is described all the same."""
+    from sonde.data.assemble import assemble
+    from sonde.data.check import check
+    from sonde.data.infer import Inferred
+    from sonde.data.open import open_data
+
+    content = open_data(chosen.data.path, chosen.data)
+    if content.kind == "table" and content.target is None and not chosen.data.target:
+        undecided = Inferred("", (), "no target is named; --target COLUMN chooses one", "--target")
+        return content, check(content, chosen.data, inferred=undecided, deep=True)
+    dataset = assemble(chosen)
+    return dataset.content, check(dataset.content, chosen.data, inferred=dataset.inferred, parts=dataset.parts, deep=True)
+
+
+def _shifted(content: Content, options: recipe.Data, against: str) -> list[Any]:
+    """How the data differ from those of a run (its training part) or from those at a path."""
+    from sonde.data.assemble import assemble
+    from sonde.data.checks.shift import shift
+    from sonde.data.open import open_data
+
+    if (Path(against) / "recipe.toml").is_file():
+        trained = recipe.read(Path(against) / "recipe.toml")
+        part = assemble(trained).parts["train"]
+        return shift(part.examples.take(part.index), content.examples, trained.data, whole=True, name=content.name)
+    return shift(open_data(against, options).examples, content.examples, options, whole=True, name=content.name)
+
+
+def _page(content: Content, found: Findings, out: Path) -> None:
+    from sonde.data.checks.sheet import contact_sheet
+    from sonde.report.data_page import write_data_page
+
+    with tempfile.TemporaryDirectory() as folder:
+        thumbnails = contact_sheet(content, Path(folder))
+        write_data_page(found.to_json(thumbnails), Path(folder), out)
+
+
+def _text(found: dict[str, Any], page: str | None) -> str:
+    task = found["task"]
+    blocks = [f"{found['origin']}: {found['reason']}"]
+    blocks[0] += "\n" + "\n".join(findings.lines({**found, "problems": [], "notes": []})) if task["name"] else f"\n{task['reason']}"
+    rows = [
+        (each["name"], each["type"], each["role"], each["missing"], each["distinct"], each.get("why") or "")
+        for each in found.get("columns") or []
+    ]
+    if rows:
+        blocks.append(table(rows, ("column", "type", "used as", "missing", "distinct", "why")))
+    classes = found.get("classes") or []
+    if classes:
+        parts = list(dict.fromkeys(part for each in classes for part in each["counts"]))
+        blocks.append(table([(each["name"], *(each["counts"].get(part, 0) for part in parts)) for each in classes], ("class", *parts)))
+    problems = findings.problems(found, shown=len(found["problems"]))
+    blocks.append("\n".join(problems) if problems else "nothing is wrong with it")
+    if page is not None:
+        blocks.append(f"page {page}")
+    return "\n\n".join(blocks)
+
+
+def _sets(*, json: bool) -> Answer:
+    from sonde.data.open import known_sets
+
+    sets = known_sets()
+    text = table(list(sets.items()), ("set", "what it is")) + "\n\nsonde train NAME trains on one; sonde data NAME --to DIR fetches one"
+    return Answer({"sets": [{"name": name, "description": line} for name, line in sets.items()]}, text, json=json)
+
+
+def _fetch(name: str, to: Path, *, json: bool, quiet: bool) -> Answer:
+    from sonde.data.sets import fetch
+
+    say(f"fetching {name} into {to}", quiet=quiet)
+    files = [str(path) for path in fetch(name, to)]
+    text = "\n".join(files) + f"\n\nset SONDE_DATA={to} where there is no network, and train on {name}"
+    return Answer({"name": name, "folder": str(to), "files": files}, text, json=json)

@@ -1,0 +1,71 @@
+"""`sonde evaluate RUN [DATA]`: a run's measures, and whether they are good enough."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from sonde.cli.flags import Json, Quiet, many, measures
+from sonde.cli.output import Answer, number, say, table
+from sonde.errors import UsageError, did_you_mean
+
+SHORT = 1
+
+
+def evaluate(
+    run: Annotated[str, Parameter(help="run folder")],
+    data: Annotated[str | None, Parameter(help="new data of the same form, target included [default: the run's own part]")] = None,
+    /,
+    *,
+    part: Annotated[Literal["train", "validation", "test"], Parameter(help="which of the run's own parts")] = "test",
+    at_least: Annotated[tuple[str, ...], many("exit with 1 unless this is reached: --at-least accuracy=0.9 (repeatable)")] = (),
+    at_most: Annotated[tuple[str, ...], many("exit with 1 above this: --at-most rmse=50000 (repeatable)")] = (),
+    device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps [default: the best there is]")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> Answer:
+    """Measure a run. Each look at the test part is counted in the run folder."""
+    limits = [("at-least", *pair) for pair in measures(at_least, flag="--at-least").items()]
+    limits += [("at-most", *pair) for pair in measures(at_most, flag="--at-most").items()]
+
+    from sonde.run import Run
+
+    loaded = Run.load(run).to(device)
+    _known(limits, loaded.metrics)  # before the work, and before a look at the test part is spent
+    found = loaded.evaluate(data, part=part)
+    for note in found["notes"]:
+        say(f"note: {note}", quiet=quiet)
+    values: Mapping[str, float] = found["metrics"]
+    _known(limits, values)
+    checks = [_check(kind, name, limit, values[name]) for kind, name, limit in limits]
+    passed = all(check["met"] for check in checks)
+    document = {"run": run, "data": data, "part": part if data is None else None, "examples": found["examples"], "metrics": values}
+    lines = [
+        f"{run} on {data or f'its {part} part'}, {number(found['examples'])} examples",
+        table(list(values.items()), ("measure", "value")),
+    ]
+    lines += [_sentence(check) for check in checks]
+    return Answer(
+        {**document, "notes": found["notes"], "thresholds": checks, "passed": passed},
+        "\n".join(lines),
+        json=json,
+        code=0 if passed else SHORT,
+    )
+
+
+def _known(limits: list[tuple[str, str, float]], values: Mapping[str, Any]) -> None:
+    for kind, name, _ in limits:
+        if name not in values:
+            raise UsageError(f"--{kind}: this run has no measure {name!r}", remedy=did_you_mean(name, values))
+
+
+def _check(kind: str, name: str, limit: float, value: float) -> dict[str, Any]:
+    met = value >= limit if kind == "at-least" else value <= limit
+    return {"metric": name, "kind": kind, "limit": limit, "value": value, "met": met}
+
+
+def _sentence(check: dict[str, Any]) -> str:
+    verb = "is" if check["met"] else "is not"
+    return f"{check['metric']} {number(check['value'])} {verb} {check['kind'].replace('-', ' ')} {number(check['limit'])}"

@@ -1,0 +1,30 @@
+"""`sonde report RUN…`: the page of a run, or of several side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from sonde.cli.flags import Json
+from sonde.cli.output import Answer
+from sonde.errors import UsageError
+
+
+def report(
+    *runs: Annotated[Path, Parameter(help="run folders")],
+    examples: Annotated[
+        bool, Parameter(negative="--no-examples", name=(), help="leave out all that tells of single examples: rows, names, pictures")
+    ] = True,
+    out: Annotated[Path | None, Parameter(help="the page to write [default: report.html in the run, or beside several]")] = None,
+    json: Json = False,
+) -> Answer:
+    """Write the HTML page of a run, or of several side by side; it needs no other file."""
+    if not runs:
+        raise UsageError("no run was named", where="sonde report", remedy="name run folders; `sonde runs` lists them")
+
+    from sonde.report.page import write_report
+
+    page = write_report(runs, out, examples=examples)
+    return Answer({"runs": [str(run) for run in runs], "report": str(page), "examples": examples}, f"report {page}", json=json)
