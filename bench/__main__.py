@@ -1,11 +1,13 @@
-"""`python -m bench [NAME…] [--quick] [--peers PYTHON]`: run benchmarks, each in a process of its own, and print their tables.
+"""`python -m bench [NAME…] [--quick] [--write] [--peers PYTHON]`: run benchmarks, each in a process of its own, and print their tables.
 
-Without names all of them run, the quick ones first; that takes some hours. Leaves with 1 when a requirement is missed.
+Without names all of them run, the quick ones first; that takes some hours. `--write` puts each table into bench/README.md. Leaves with 1
+when a requirement is missed.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import time
@@ -29,6 +31,31 @@ NAMES = (
     "lenet_epoch_peers",
     "cifar10_resnet20",
 )
+PAGE = ROOT / "bench" / "README.md"
+
+
+def run(name: str, options: list[str]) -> tuple[str, bool]:
+    """The benchmark's output, shown as it comes, and whether all that is required was reached."""
+    lines = []
+    with subprocess.Popen(
+        [sys.executable, "-m", f"bench.{name}", *options], cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    return "".join(lines), process.returncode == 0
+
+
+def write(name: str, text: str) -> None:
+    """Put a benchmark's output between its marks in the page."""
+    mark = f"<!-- {name} -->"
+    page = PAGE.read_text(encoding="utf-8")
+    said = f"{mark}\n{text.strip()}\n\nMeasured on {describe()}, {time.strftime('%Y-%m-%d')}.\n{mark}"
+    found, count = re.subn(rf"{mark}\n.*?{mark}", lambda _: said, page, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError(f"bench/README.md has no place between two {mark}")
+    PAGE.write_text(found, encoding="utf-8")
 
 
 def main() -> int:
@@ -36,19 +63,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Speed and accuracy, each against what is required.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="smallest sizes, to see that everything runs; the numbers are worthless")
+    parser.add_argument("--write", action="store_true", help="put the tables into bench/README.md")
     parser.add_argument("--peers", help="Python interpreter of the peers' environment (bench/requirements-peers.txt)")
     given = parser.parse_args()
     unknown = sorted(set(given.names) - set(NAMES))
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    if given.write and given.quick:
+        parser.error("the numbers of --quick mean nothing, so they are not written")
     print(f"Measured on {describe()}, {time.strftime('%Y-%m-%d')}.", flush=True)
     missed = []
     for name in given.names or NAMES:
         options = (
             [] if name == "install_size" else [*(["--quick"] if given.quick else []), *(["--peers", given.peers] if given.peers else [])]
         )
-        if subprocess.run([sys.executable, "-m", f"bench.{name}", *options], cwd=ROOT, env=environment()).returncode:
+        text, reached = run(name, options)
+        if not reached:
             missed.append(name)
+        if given.write and text.strip():
+            write(name, text)
     print(f"\nMissed: {', '.join(missed)}" if missed else "\nEverything that is required is reached.")
     return int(bool(missed))
 
