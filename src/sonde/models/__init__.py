@@ -28,6 +28,9 @@ MODELS: dict[str, str] = {
     "resnet44": "sonde.models.resnet_cifar",
     "resnet56": "sonde.models.resnet_cifar",
     "resnet110": "sonde.models.resnet_cifar",
+    "preresnet110": "sonde.models.preresnet",
+    "preresnet164": "sonde.models.preresnet",
+    "preresnet1001": "sonde.models.preresnet",
 }
 
 # Models that only some tasks can use; all others fit every task.

@@ -1,0 +1,243 @@
+"""To be listed in MODELS is to be tested: each model is built tiny, trained, saved, exported, and counted at full size."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sonde import models
+from sonde.errors import RecipeError
+from sonde.models.count import parameters
+from sonde.nn.prepared import own_losses
+
+# What the fields of a Config are set to, so that the model is tiny and every part of it is still there.
+TINY: dict[str, Any] = {"channels": 2, "size": 16, "classes": 3, "numbers": 5, "categories": (3, 4), "outputs": 3, "width": 8, "depth": 1}
+
+# Published parameter counts, at the sizes of the paper or of torchvision.
+PHOTOGRAPHS = {"channels": 3, "size": 224, "classes": 1000}
+SMALL_PICTURES = {"channels": 3, "size": 32, "classes": 10}
+DIGITS = {"channels": 1, "size": 28, "classes": 10}
+PUBLISHED: dict[str, tuple[dict[str, Any], int]] = {
+    "mlp": ({"numbers": 784, "outputs": 10, "width": 256}, 203_530),
+    "lenet": (DIGITS, 61_706),
+    "lenet-original": (DIGITS, 61_706),
+    "resnet18": (PHOTOGRAPHS, 11_689_512),
+    "resnet34": (PHOTOGRAPHS, 21_797_672),
+    "resnet50": (PHOTOGRAPHS, 25_557_032),
+    "resnet101": (PHOTOGRAPHS, 44_549_160),
+    "resnet152": (PHOTOGRAPHS, 60_192_808),
+    "resnet20": (SMALL_PICTURES, 269_722),  # 0.27 M in the paper
+    "resnet32": (SMALL_PICTURES, 464_154),  # 0.46 M
+    "resnet44": (SMALL_PICTURES, 658_586),  # 0.66 M
+    "resnet56": (SMALL_PICTURES, 853_018),  # 0.85 M
+    "resnet110": (SMALL_PICTURES, 1_727_962),  # 1.7 M
+    "preresnet164": (SMALL_PICTURES, 1_703_258),  # 1.7 M
+    "preresnet1001": (SMALL_PICTURES, 10_327_706),  # 10.2 M, its shortcuts counted otherwise
+}
+
+
+def tiny(name: str) -> dict[str, Any]:
+    """The smallest sensible values of the fields that this model's Config has; stages of one block each."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(models.module(name).VARIANTS[name]):
+        default = getattr(models.module(name).VARIANTS[name], field.name)
+        if field.name == "blocks":
+            values["blocks"] = (1,) * len(default) if isinstance(default, tuple) else 1
+        elif field.name in TINY:
+            values[field.name] = TINY[field.name]
+    # A Config that fixes how many outputs there are is obeyed.
+    fixed = getattr(models.module(name).VARIANTS[name], "outputs", 0)
+    return values | ({"outputs": fixed} if fixed > 1 else {})
+
+
+def _distinct() -> list[str]:
+    """One name for each architecture that is left once all are tiny."""
+    seen: dict[tuple[str, str], str] = {}
+    for name in models.MODELS:
+        seen.setdefault((models.MODELS[name], repr(models.config(name, tiny(name)))), name)
+    return list(seen.values())
+
+
+NAMES, DISTINCT = list(models.MODELS), _distinct()
+
+
+def build(name: str, *, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return models.build(name, tiny(name))
+
+
+def inputs_of(name: str, count: int, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
+    generator = torch.Generator().manual_seed(7)
+    sizes = tiny(name)
+    if models.accepts(name) == "images":
+        return (torch.randn(count, sizes["channels"], sizes["size"], sizes["size"], generator=generator).to(dtype),)
+    numbers = torch.randn(count, sizes["numbers"], generator=generator).to(dtype)
+    if not sizes.get("categories"):
+        return (numbers,)
+    return numbers, torch.stack([torch.randint(codes, (count,), generator=generator) for codes in sizes["categories"]], dim=1)
+
+
+def classes_of(name: str, count: int) -> Tensor:
+    sizes = tiny(name)
+    return torch.randint(sizes.get("classes", sizes.get("outputs", 2)), (count,), generator=torch.Generator().manual_seed(8))
+
+
+def loss_of(model: nn.Module, inputs: tuple[Tensor, ...], targets: Tensor) -> Tensor:
+    """The model's own loss, or the cross-entropy of what it puts out."""
+    own = own_losses(model)
+    if own is None:
+        return F.cross_entropy(model(*inputs), targets)
+    terms, _ = own(inputs, targets)
+    return torch.stack([total / count for total, count in terms.values()]).sum()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_file_says_what_it_is(name: str) -> None:
+    module = models.module(name)
+    assert name in module.VARIANTS
+    assert len((module.__doc__ or "").splitlines()[0]) > 20
+    config = module.VARIANTS[name]
+    assert dataclasses.is_dataclass(config)
+    assert config.__dataclass_params__.frozen
+    fields = {field.name for field in dataclasses.fields(config)}
+    assert {"channels", "size", "classes"} <= fields or {"numbers", "categories", "outputs"} <= fields
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_table_and_variants_agree(name: str) -> None:
+    path = models.MODELS[name]
+    assert set(importlib.import_module(path).VARIANTS) == {other for other, module in models.MODELS.items() if module == path}
+
+
+@pytest.mark.parametrize("name", DISTINCT)
+def test_forward_and_backward(name: str) -> None:
+    model = build(name)
+    inputs = inputs_of(name, 6)
+    output = model(*inputs)
+    sizes = tiny(name)
+    assert output.shape[0] == 6
+    assert output.shape[1:] in {(sizes.get("classes", sizes.get("outputs")),), (1,)}
+    loss_of(model, inputs, classes_of(name, 6)).backward()
+    for parameter_name, parameter in model.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert parameter.grad.isfinite().all(), parameter_name
+
+
+@pytest.mark.parametrize("name", DISTINCT)
+def test_overfits_one_batch(name: str) -> None:
+    model = build(name)
+    inputs, targets = inputs_of(name, 6), classes_of(name, 6)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(400):
+        optimizer.zero_grad()
+        loss = loss_of(model, inputs, targets)
+        loss.backward()
+        optimizer.step()
+        output = model(*inputs)
+        answers = output.argmax(1) if output.shape[1] > 1 else (output[:, 0] > 0).long()
+        if torch.equal(answers, targets) and loss < 0.02:
+            return
+    pytest.fail(f"after 400 steps the loss is {loss:.3f} and the answers are {answers.tolist()}, not {targets.tolist()}")
+
+
+@pytest.mark.parametrize("name", DISTINCT)
+def test_saves_and_loads(name: str, tmp_path: Path) -> None:
+    first, second = build(name, seed=0), build(name, seed=1)
+    loss_of(first, inputs_of(name, 6), classes_of(name, 6)).backward()  # running statistics move
+    safetensors.torch.save_file(first.state_dict(), tmp_path / "weights.safetensors")
+    second.load_state_dict(safetensors.torch.load_file(tmp_path / "weights.safetensors"))
+    inputs = inputs_of(name, 3)
+    assert torch.equal(first.eval()(*inputs), second.eval()(*inputs))
+
+
+@pytest.mark.parametrize("name", DISTINCT)
+def test_same_seed_same_weights(name: str) -> None:
+    first, second = build(name, seed=3).state_dict(), build(name, seed=3).state_dict()
+    assert list(first) == list(second)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("name", DISTINCT)
+def test_evaluation_does_not_depend_on_the_batch(name: str) -> None:
+    model = build(name).double()
+    inputs = inputs_of(name, 5, dtype=torch.float64)
+    model(*inputs)
+    model.eval()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    together = model(*inputs)
+    alone = torch.cat([model(*(part[row : row + 1] for part in inputs)) for row in range(5)])
+    torch.testing.assert_close(together, alone, rtol=1e-10, atol=1e-10)
+    assert model(*(part[:0] for part in inputs)).shape[0] == 0
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", DISTINCT)
+def test_exports(name: str) -> None:
+    model = build(name).eval()
+    inputs = inputs_of(name, 4)
+    # The number of examples is left open.
+    shapes = [{0: torch.export.Dim.DYNAMIC} for _ in inputs]
+    exported = torch.export.export(model, inputs, dynamic_shapes=tuple(shapes)).module()
+    more = inputs_of(name, 7)
+    torch.testing.assert_close(exported(*more), model(*more), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", DISTINCT)
+def test_half_precision(name: str) -> None:
+    model = build(name)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = model(*inputs_of(name, 6))
+    assert output.isfinite().all()
+    output.float().square().mean().backward()
+    assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("name", [name for name in DISTINCT if models.accepts(name) == "images"])
+def test_channels_last_changes_nothing(name: str) -> None:
+    model = build(name).double().eval()
+    (images,) = inputs_of(name, 3, dtype=torch.float64)
+    expected = model(images)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    torch.testing.assert_close(model(images.to(memory_format=torch.channels_last)), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", [name for name in DISTINCT if models.accepts(name) == "numbers"])
+def test_models_of_numbers_read_pictures_too(name: str) -> None:
+    model = models.build(name, tiny(name) | {"numbers": 12, "categories": ()})
+    assert model(torch.randn(2, 3, 2, 2)).shape[0] == 2
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_parameter_counts(name: str) -> None:
+    sizes, count = PUBLISHED[name]
+    assert parameters(name, sizes) == count
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_full_size_is_made_without_memory(name: str) -> None:
+    usual = PHOTOGRAPHS if models.accepts(name) == "images" else {"numbers": 1000, "outputs": 2}
+    with torch.device("meta"):
+        model = models.build(name, PUBLISHED.get(name, (usual, 0))[0])
+    assert all(tensor.is_meta for tensor in model.state_dict().values())
+
+
+@pytest.mark.parametrize("name", DISTINCT)
+def test_unknown_and_wrong_values_are_refused(name: str) -> None:
+    key = "classes" if models.accepts(name) == "images" else "outputs"
+    with pytest.raises(RecipeError, match=rf"model {name} has no value '{key}x'\n.*did you mean '{key}'"):
+        models.config(name, {key + "x": 3})
+    with pytest.raises(RecipeError, match=rf"model\.{key} = 'many'.*\n.*change model\.{key}"):
+        models.config(name, {key: "many"})
+
+
+def test_unknown_models_are_answered_with_the_nearest() -> None:
+    with pytest.raises(RecipeError, match=r"no model 'resnet19'\n.*did you mean 'resnet1"):
+        models.build("resnet19", {})
