@@ -91,7 +91,7 @@ class DataError(SondeError):
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The most similar of `names`, or None where nothing is near."""
-    found = difflib.get_close_matches(name.lower(), [n for n in names], n=1, cutoff=0.6)
+    found = difflib.get_close_matches(name.lower(), list(names), n=1, cutoff=0.6)
     return found[0] if found else None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import sys
@@ -13,29 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from sonde import models, record, tasks
-from sonde.data.assemble import Dataset, assemble
+from sonde import recipes, record, tasks
 from sonde.data.augment import augmentation
 from sonde.data.batches import Batches
-from sonde.data.check import check
-from sonde.data.contents import Part
-from sonde.data.prepare.columns import Columns, build_columns
-from sonde.data.prepare.fit import fit_preparation
-from sonde.data.prepare.target import fit_target
-from sonde.data.readers.cache import cache_folder
-from sonde.errors import Interrupted, RecipeError, RunError, SondeError, UsageError
+from sonde.data.open import known_sets
+from sonde.errors import Interrupted, RunError, SondeError, UsageError, did_you_mean
+from sonde.experiment import Experiment, prepare
 from sonde.explain.explain import explain
-from sonde.models import weights as weight_files
-from sonde.nn.normalise import normaliser
-from sonde.nn.prepared import Prepared
 from sonde.optim import optimizers
 from sonde.recipe import Recipe, read
-from sonde.recipes.defaults import Facts, complete
-from sonde.record import Experiment
 from sonde.report.page import write_report
-from sonde.run import PartData, Run, batch_of, read_json
+from sonde.run import Run, batch_of, read_json
 from sonde.training import compile as compiling
 from sonde.training import finish, probe
 from sonde.training.checkpoints import Checkpoints, write_json
@@ -43,15 +30,50 @@ from sonde.training.events import EventLog, Listener
 from sonde.training.interrupt import watching
 from sonde.training.launch import launch
 from sonde.training.loop import Loop, Plan
-from sonde.training.precision import check_precision, default_precision, working_dtype
 from sonde.training.world import World, join
+
+
+def recipe_for(source: str | None) -> Recipe:
+    """The recipe that the command's one positional stands for: an existing path, then a recipe, then a named set.
+
+    None is the recipe `digits`. A `.toml` file is a recipe file. Raises UsageError where a path and a name both fit, and
+    where nothing fits.
+    """
+    if source is None:
+        return recipes.load("digits")
+    sets = known_sets()
+    bare = source in recipes.RECIPES or source in sets
+    path = Path(source)
+    if path.exists():
+        if bare:
+            what = "recipe" if source in recipes.RECIPES else "set"
+            raise UsageError(
+                f"{source!r} is both a path here and a named {what}",
+                where=source,
+                remedy=f"write ./{source} for the path; for the {what}, run from another folder",
+            )
+        if path.suffix == ".toml" and path.is_file():
+            return read(path)
+        if (path / "model.json").exists():
+            raise UsageError(
+                "this is a run, not data",
+                where=source,
+                remedy=f"go on with it: `sonde train --resume {source}`; repeat it: `sonde train {path / 'recipe.toml'}`",
+            )
+        return Recipe().replace(data={"path": source})
+    if source in recipes.RECIPES:
+        return recipes.load(source)
+    if source in sets:
+        return Recipe().replace(data={"path": source})
+    raise UsageError(f"there is no file, recipe or set {source!r}", where=source, remedy=did_you_mean(source, [*recipes.RECIPES, *sets]))
 
 
 def train(recipe: Recipe, *, data: Any = None, out: Path | None = None, listen: Sequence[Listener] = (), pages: bool = True) -> Run:
     """Train what the recipe says and leave a run folder at `out` (default: runs/<name of the data>-<number>).
 
     `data` stands for the recipe's path: a frame, arrays, anything that `open_data` reads. Listeners are told every
-    event. Without `pages` neither figures nor report are made. Raises the errors of sonde.errors; Interrupted after Ctrl-C or SIGTERM, when everything has been saved.
+    event. Without `pages` neither figures nor report are made. Raises the errors of sonde.errors; Interrupted after
+    Ctrl-C or SIGTERM, when everything has been saved.
     """
     if recipe.training.processes > 1 and "WORLD_SIZE" not in os.environ:
         return _train_processes(recipe, data, out, listen)
@@ -82,100 +104,6 @@ def resume(path: Path, recipe: Recipe | None = None, *, data: Any = None, listen
             record.check_same(path, experiment, world, listen)
             (path / "recipe.toml").write_text(experiment.recipe.toml(), encoding="utf-8")
         return _fit(experiment, path, world, listen, started=started, resume=True)
-
-
-def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
-    """Everything before the first step: open, infer, split, check, fit the preprocessing, build the model."""
-    torch.manual_seed(recipe.training.seed)
-    dataset = assemble(recipe, data)
-    inferred = dataset.inferred
-    findings = check(dataset.content, recipe.data, inferred=inferred, parts=dataset.parts, deep=False)
-    findings.stop()
-    recipe = recipe.replace(task={"name": inferred.task}, data={"target": inferred.targets})
-    chosen = dataset.parts["train"]
-    target = fit_target(inferred.task, recipe.task.options, chosen, inferred.targets)
-    preparation = fit_preparation(
-        dataset.content, chosen, recipe.data, task=inferred.task, targets=inferred.targets, options=recipe.task.options
-    )
-    sizes = dict(preparation.sizes)
-    facts = Facts(dataset.content.kind, inferred.task, len(chosen), sizes.get("size", 0), sizes.get("channels", 0), target.outputs)
-    recipe = decide_machine(complete(recipe, facts), world)
-    task = tasks.build(inferred.task, recipe.task.options, target.values)
-    config = network_config(recipe, sizes, target.outputs)
-    network = models.build(recipe.model.name or "", config)
-    if recipe.model.weights is not None:
-        weight_files.load(Path(recipe.model.weights), network)
-    model = Prepared(normaliser(preparation.normalisation), network)
-    model.to(device=world.device, dtype=working_dtype(recipe.training.precision or "float32"))
-    if recipe.training.channels_last and sizes.get("size"):
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Experiment(
-        recipe, dataset, preparation, target, task, model, config, encode(dataset, preparation, target, recipe, world), findings
-    )
-
-
-def decide_machine(recipe: Recipe, world: World) -> Recipe:
-    """The recipe with what the machine decides: device, number format."""
-    precision = recipe.training.precision or default_precision(world.device)
-    check_precision(precision, world.device)
-    batch = recipe.training.batch_size or 1
-    if recipe.training.accumulate > batch:
-        raise RecipeError(
-            f"a batch of {batch} cannot be cut into {recipe.training.accumulate} pieces",
-            where="training.accumulate",
-            remedy="use a larger --batch-size",
-        )
-    return recipe.replace(
-        training={
-            "precision": precision,
-            "device": world.device.type if recipe.training.device is None else recipe.training.device,
-            "channels_last": world.device.type == "cuda" if recipe.training.channels_last is None else recipe.training.channels_last,
-        }
-    )
-
-
-def network_config(recipe: Recipe, sizes: dict[str, Any], outputs: int) -> dict[str, Any]:
-    """The model's Config as a table: the user's values and the sizes that the data decide."""
-    name, task, images = recipe.model.name or "", recipe.task.name or "", "channels" in sizes
-    models.check_fit(name, task=task, images=images)
-    if models.accepts(name) == "images":
-        filled: dict[str, Any] = {"channels": sizes["channels"], "size": sizes["size"], "classes": outputs}
-    else:
-        numbers = sizes["channels"] * sizes["size"] ** 2 if images else sizes["numbers"]
-        filled = {"numbers": numbers, "categories": tuple(sizes.get("categories", ())), "outputs": outputs}
-    if name == "perceptron":
-        if outputs != 2:
-            raise RecipeError(
-                f"the perceptron tells two classes apart; these data have {outputs}",
-                where="model.name",
-                remedy="use softmax-regression or mlp",
-            )
-        filled["outputs"] = 1
-    return dataclasses.asdict(models.config(name, {**recipe.model.config, **filled}))
-
-
-def encode(dataset: Dataset, preparation: Any, target: Any, recipe: Recipe, world: World) -> dict[Part, PartData]:
-    """Each part as tensors; a file that several parts share is encoded once. Undecodable examples are left out (`--on-error skip`)."""
-    done: dict[int, Columns] = {}
-    parts: dict[Part, PartData] = {}
-    for name, chosen in dataset.parts.items():
-        key = id(chosen.examples)
-        if key not in done:
-            if not world.main:
-                world.wait()
-            done[key] = build_columns(
-                preparation,
-                target,
-                chosen.examples,
-                cache=cache_folder() / "columns",
-                fingerprint=f"{dataset.content.fingerprint}-{name}",
-                on_error=recipe.data.on_error,
-            )
-            if world.main:
-                world.wait()
-        columns = done[key]
-        parts[name] = PartData(columns, chosen.index[columns.valid[chosen.index]], chosen.examples)
-    return parts
 
 
 def _fit(

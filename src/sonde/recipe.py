@@ -35,7 +35,9 @@ class Data(Section):
     images: str | None = Field(None, description="column of image file names")
     group: str | None = Field(None, description="column whose equal values stay on one side of a split")
     time: str | None = Field(None, description="date column; splits go by it, the latest rows are the test part")
-    types: dict[str, Literal["number", "category", "date", "text", "identifier"]] = Field({}, description="column types that you know better")
+    types: dict[str, Literal["number", "category", "date", "text", "identifier"]] = Field(
+        {}, description="column types that you know better"
+    )
     split: Literal["random", "stratified", "group", "time", "given"] | None = Field(None, description="how parts are drawn")
     validation: float | str | None = Field(None, description="share of the training examples, or a path, to choose on")
     test: float | str | None = Field(None, description="share, or a path, for the one final measurement")
@@ -77,7 +79,9 @@ class Training(Section):
     accumulate: PositiveInt = Field(1, description="pieces that each batch is cut into")
     seed: NonNegativeInt = Field(0, description="same seed, same result")
     device: str | None = Field(None, description="cpu, cuda, cuda:1, mps (default: the best there is)")
-    precision: Literal["float32", "float64", "bf16", "fp16"] | None = Field(None, description="number format of the forward and backward pass")
+    precision: Literal["float32", "float64", "bf16", "fp16"] | None = Field(
+        None, description="number format of the forward and backward pass"
+    )
     compile: bool | Literal["auto"] = Field("auto", description="torch.compile; auto: where it pays")
     channels_last: bool | None = Field(None, description="memory order of pictures (default: where measured faster)")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the exponential moving average of the weights; 0: off")
@@ -131,7 +135,9 @@ def field(flag: str) -> Any:
 def parse(table: dict[str, Any], *, where: str) -> Recipe:
     """A recipe from nested tables; unknown keys and wrong values are refused, all at once, with the nearest name."""
     if isinstance(table.get("format"), int) and table["format"] > FORMAT:
-        raise RecipeError(f"this recipe is of format {table['format']}; this Sonde reads up to {FORMAT}", where=where, remedy="install a newer Sonde")
+        raise RecipeError(
+            f"this recipe is of format {table['format']}; this Sonde reads up to {FORMAT}", where=where, remedy="install a newer Sonde"
+        )
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:
@@ -145,7 +151,9 @@ def read(path: Path) -> Recipe:
     try:
         return parse(tomllib.loads(path.read_text(encoding="utf-8")), where=str(path))
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"this is not valid TOML: {error}", where=str(path), remedy="mend the line; `sonde recipes NAME` prints a whole recipe") from None
+        raise RecipeError(
+            f"this is not valid TOML: {error}", where=str(path), remedy="mend the line; `sonde recipes NAME` prints a whole recipe"
+        ) from None
     except UnicodeDecodeError:
         raise RecipeError("this is not UTF-8 text", where=str(path), remedy="a recipe is a TOML file") from None
 
@@ -188,7 +196,9 @@ def with_settings(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
 
 def _explain(problem: Any) -> tuple[str, str]:
     """What is wrong with one value, and what to do."""
-    place = ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("literal", "constrained", "float", "int", "str", "bool")))
+    place = ".".join(
+        str(part) for part in problem["loc"] if not str(part).startswith(("literal", "constrained", "float", "int", "str", "bool"))
+    )
     if problem["type"] == "extra_forbidden":
         *path, name = [str(part) for part in problem["loc"]]
         names = list(_SECTIONS[path[0]].model_fields) if path and path[0] in _SECTIONS else list(Recipe.model_fields)

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,12 @@ import numpy as np
 import polars as pl
 import torch
 
-from sonde import tasks
-from sonde.data.assemble import Dataset
 from sonde.data.batches import Batches
-from sonde.data.contents import Part
 from sonde.data.prepare.fit import save_preparation
 from sonde.errors import RunError
-from sonde.nn.prepared import Prepared
+from sonde.experiment import Experiment
 from sonde.recipe import Recipe
-from sonde.run import FORMAT, PartData, Run, batch_of, prediction_rows, read_json
+from sonde.run import FORMAT, Run, batch_of, prediction_rows, read_json
 from sonde.training.checkpoints import write_json
 from sonde.training.evaluate import evaluate
 from sonde.training.events import Listener, read_events
@@ -34,21 +30,6 @@ from sonde.training.world import World
 
 # Final measures of the training part look at no more examples than this, drawn by the seed.
 TRAINING_SAMPLE = 20_000
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """Everything about a run that stands before its first step."""
-
-    recipe: Recipe
-    dataset: Dataset
-    preparation: Any
-    target: Any
-    task: tasks.Task
-    model: Prepared
-    config: dict[str, Any]
-    parts: dict[Part, PartData]
-    findings: Any
 
 
 def name_of(recipe: Recipe, data: Any) -> str:

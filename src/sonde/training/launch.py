@@ -45,10 +45,7 @@ def launch(arguments: Sequence[str], *, processes: int, listen: Sequence[Listene
         try:
             said = _relay(children, listen)
         finally:
-            for child in children:
-                if child.poll() is None and not said:
-                    child.terminate()
-            codes = [child.wait() for child in children]
+            codes = _end(children, patient=bool(said) and "error" not in said)
     if "error" in said:
         raise _error(said)
     if any(codes):
@@ -73,6 +70,21 @@ def _relay(children: list[subprocess.Popen[str]], listen: Sequence[Listener]) ->
                 for listener in listen:
                     listener(message)
     return last
+
+
+def _end(children: list[subprocess.Popen[str]], *, patient: bool) -> list[int]:
+    """Exit codes once all have ended. When the first one failed, the others wait for it in vain: they are stopped."""
+    for child in children:
+        if child.poll() is None and not patient:
+            child.terminate()
+    codes = []
+    for child in children:
+        try:
+            codes.append(child.wait(timeout=None if patient else 10))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            codes.append(child.wait())
+    return codes
 
 
 def _error(said: dict[str, object]) -> SondeError:
