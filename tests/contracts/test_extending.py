@@ -61,7 +61,10 @@ def overlay(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draws = np.random.default_rng(0)
     inputs = draws.standard_normal((300, 3))
     rates = np.exp(0.5 * inputs[:, 0] + 0.3)
-    rows = [f"{a:.4f},{b:.4f},{'red' if c > 0 else 'blue'},{a * b + a:.4f},{draws.poisson(rate)}" for (a, b, c), rate in zip(inputs, rates, strict=True)]
+    rows = [
+        f"{a:.4f},{b:.4f},{'red' if c > 0 else 'blue'},{a * b + a:.4f},{draws.poisson(rate)}"
+        for (a, b, c), rate in zip(inputs, rates, strict=True)
+    ]
     (folder / "points.csv").write_text("a,b,colour,y,count\n" + "\n".join(rows) + "\n", encoding="utf-8")
     return folder
 
@@ -90,7 +93,20 @@ def test_the_commands_of_the_page_run(overlay: Path) -> None:
 
 def test_what_is_listed_is_under_contract(overlay: Path) -> None:
     contracts = [str(path) for name in ("test_models.py", "test_tasks.py") if (path := overlay / "tests" / "contracts" / name).exists()]
-    done = run(overlay, "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(overlay), "-k", "factorisation or poisson", *contracts)
+    done = run(
+        overlay,
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "--rootdir",
+        str(overlay),
+        "-k",
+        "factorisation or poisson",
+        *contracts,
+    )
     assert done.returncode == 0, done.stdout[-4000:]
     assert re.search(r"[1-9]\d* passed", done.stdout), done.stdout
 

@@ -35,7 +35,9 @@ def draw(folder: Path) -> None:
     (folder / "houses.csv").write_text("area,rooms,place,price\n" + "\n".join(houses(120)) + "\n")
     (folder / "new.csv").write_text("area,rooms,place\n" + "\n".join(line.rpartition(",")[0] for line in houses(5)) + "\n")
     days = np.datetime64("2024-01-01") + np.arange(200)
-    (folder / "sales.csv").write_text("day,sold\n" + "\n".join(f"{day},{100 + 20 * np.sin(i / 7) + draws.normal():.2f}" for i, day in enumerate(days)) + "\n")
+    (folder / "sales.csv").write_text(
+        "day,sold\n" + "\n".join(f"{day},{100 + 20 * np.sin(i / 7) + draws.normal():.2f}" for i, day in enumerate(days)) + "\n"
+    )
     for label, colour in (("oak", 60), ("elm", 180)):
         (folder / "leaves" / label).mkdir(parents=True)
         for number in range(20):
@@ -58,7 +60,11 @@ def test_blocks_run(page: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
     environment.pop("SONDE_DATA", None)
     for kind, text in blocks(page):
-        commands = [["-c", text]] if kind == "python" else [["-m", *shlex.split(line[2:], comments=True)] for line in text.splitlines() if line.startswith("$ sonde")]
+        commands = (
+            [["-c", text]]
+            if kind == "python"
+            else [["-m", *shlex.split(line[2:], comments=True)] for line in text.splitlines() if line.startswith("$ sonde")]
+        )
         for command in commands:
             done = subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
             assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
