@@ -53,3 +53,18 @@ def test_unknown_recipe_names_the_nearest() -> None:
     with pytest.raises(RecipeError, match="there is no recipe 'digts'") as caught:
         sonde.recipes.load("digts")
     assert caught.value.remedy == "did you mean 'digits'?"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_model_and_task_take_what_the_recipe_gives_them(name: str) -> None:
+    import importlib
+
+    from sonde import models
+    from sonde.tasks import TASKS
+
+    loaded = sonde.recipes.load(name)
+    if loaded.model.name is not None:
+        models.config(loaded.model.name, loaded.model.config)
+    if loaded.task.name is not None:
+        module, _, cls = TASKS[loaded.task.name].partition(":")
+        assert set(loaded.task.options) <= set(getattr(importlib.import_module(module), cls).OPTIONS)

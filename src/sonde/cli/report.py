@@ -14,9 +14,9 @@ from sonde.errors import UsageError
 
 def report(
     *runs: Annotated[Path, Parameter(help="run folders")],
-    examples: Annotated[
-        bool, Parameter(negative="--no-examples", name=(), help="leave out all that tells of single examples: rows, names, pictures")
-    ] = True,
+    no_examples: Annotated[
+        bool, Parameter(negative=(), show_default=False, help="leave out all that tells of single examples: rows, names, pictures")
+    ] = False,
     out: Annotated[Path | None, Parameter(help="the page to write [default: report.html in the run, or beside several]")] = None,
     json: Json = False,
 ) -> Answer:
@@ -26,5 +26,5 @@ def report(
 
     from sonde.report.page import write_report
 
-    page = write_report(runs, out, examples=examples)
-    return Answer({"runs": [str(run) for run in runs], "report": str(page), "examples": examples}, f"report {page}", json=json)
+    page = write_report(runs, out, examples=not no_examples)
+    return Answer({"runs": [str(run) for run in runs], "report": str(page), "examples": not no_examples}, f"report {page}", json=json)
