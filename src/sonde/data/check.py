@@ -78,7 +78,9 @@ def _aside(content: Content) -> dict[str, str]:
     names = content.examples.frame.columns
     if content.kind == "images":
         return {name: "names the picture" if name == "image" else "pictures are learned from, not this column" for name in names}
-    return {} if content.time is None or content.kind != "series" else {content.time: "the time of each row"}
+    if content.kind == "series":
+        return {name: "the time of each row" if name == content.time else "a series is learned from its own past alone" for name in names}
+    return {}
 
 
 def _index(selection: Selection) -> Any:

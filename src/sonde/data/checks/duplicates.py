@@ -56,23 +56,22 @@ def check(subject: Subject) -> list[Problem]:
     inputs = [column.name for column in subject.features]
     if subject.content.kind != "table" or not inputs or not len(subject.train):
         return []
-    natural = _must_repeat(subject)
     if len(subject.train) > ALL_ROWS and not subject.deep:
-        return _sampled(subject, inputs, natural=natural)
+        return _sampled(subject, inputs)
     keys = _keys(subject, inputs)
     train = next(part for part, rows in subject.parts.items() if rows is subject.train)
     problems = []
     if train in keys:
         targets = [name for name in subject.targets if name in subject.train.examples.frame.columns]
         known = _with_targets(subject, keys[train], targets)
-        problems += repeated(subject, known, natural=natural)
+        problems += repeated(subject, known)
         if targets:
-            problems += conflicting(subject, keys[train], known, natural=natural)
+            problems += conflicting(subject, keys[train], known)
         for part, rows in subject.held_out.items():
             if part in keys:
-                problems += in_both(subject, rows, keys[part], subject.train, keys[train], natural=natural)
+                problems += in_both(subject, rows, keys[part], subject.train, keys[train])
         if "validation" in keys and "test" in keys:
-            problems += in_both(subject, subject.parts["test"], keys["test"], subject.parts["validation"], keys["validation"], natural=natural)
+            problems += in_both(subject, subject.parts["test"], keys["test"], subject.parts["validation"], keys["validation"])
     return problems
 
 
@@ -102,27 +101,30 @@ def _with_targets(subject: Subject, keys: np.ndarray, targets: list[str]) -> np.
     return pl.DataFrame({"inputs": keys, "targets": hashes(subject.train, targets)}).hash_rows(seed=1).to_numpy()
 
 
-def _must_repeat(subject: Subject) -> bool:
-    """Whether there are so few different combinations of values that rows repeat by nature."""
-    combinations = 1.0
+def by_chance(subject: Subject) -> float:
+    """The share of rows that have a twin if columns are independent: large where few columns have few values.
+
+    Two rows agree in a column with probability Σ c(c − 1) / n(n − 1) over the counts c of its values.
+    """
+    agree = 1.0
     for column in subject.features:
-        combinations *= max(1, column.distinct + (column.missing > 0))
-        if combinations > 10 * len(subject.train):
-            return False
-    return True
+        rows = column.values.len()
+        counts = column.values.value_counts(sort=False, name="number of rows")["number of rows"].cast(pl.Float64)
+        agree *= float((counts * (counts - 1)).sum()) / max(1.0, rows * (rows - 1.0))
+    return 1 - float(np.exp(-agree * len(subject.train)))
 
 
-def repeated(subject: Subject, keys: np.ndarray, *, natural: bool) -> list[Problem]:
+def repeated(subject: Subject, keys: np.ndarray) -> list[Problem]:
     """Rows that stand in the training part more than once, target included."""
     groups = gather(keys)
     if not groups.extra:
         return []
     said = f"{count(groups.extra, 'row')} of {len(keys):,} {verb(groups.extra, 'repeats', 'repeat')} an earlier one exactly"
     said += f", identifiers aside ({_pairs(subject, groups)})"
-    return [Problem(_level(groups.extra, len(keys), natural), subject.where(subject.train), said, REPEATED)]
+    return [Problem(_level(subject, groups.extra, len(keys)), subject.where(subject.train), said, REPEATED)]
 
 
-def conflicting(subject: Subject, inputs: np.ndarray, known: np.ndarray, *, natural: bool) -> list[Problem]:
+def conflicting(subject: Subject, inputs: np.ndarray, known: np.ndarray) -> list[Problem]:
     """Rows with the same inputs and different targets: no model can get both right."""
     groups = gather(inputs)
     if not len(groups.starts):
@@ -134,10 +136,10 @@ def conflicting(subject: Subject, inputs: np.ndarray, known: np.ndarray, *, natu
     rows = int((kept.ends - kept.starts).sum())
     said = f"{rows:,} rows have the inputs of another row but a different target ({_pairs(subject, kept)})"
     remedy = "correct the wrong ones; where both are right, no model can tell them apart by these columns"
-    return [Problem(_level(rows, len(inputs), natural), subject.where(subject.train), said, remedy)]
+    return [Problem(_level(subject, rows, len(inputs)), subject.where(subject.train), said, remedy)]
 
 
-def in_both(subject: Subject, rows: Rows, keys: np.ndarray, others: Rows, other_keys: np.ndarray, *, natural: bool) -> list[Problem]:
+def in_both(subject: Subject, rows: Rows, keys: np.ndarray, others: Rows, other_keys: np.ndarray) -> list[Problem]:
     """Rows of one part that stand in an earlier part too: what is measured on them is remembered, not learned."""
     ordered = np.sort(other_keys)
     place = np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)
@@ -151,11 +153,12 @@ def in_both(subject: Subject, rows: Rows, keys: np.ndarray, others: Rows, other_
     more = f" and {len(again) - SHOWN:,} more" if len(again) > SHOWN else ""
     said = f"{count(len(again), 'row')} of {len(keys):,} in the {rows.part} part {verb(len(again), 'stands', 'stand')} in the {others.part} part too"
     said += f" ({', '.join(pairs)}{more})"
-    return [Problem(_level(len(again), len(keys), natural), subject.where(rows), said, BOTH)]
+    return [Problem(_level(subject, len(again), len(keys)), subject.where(rows), said, BOTH)]
 
 
-def _level(rows: int, total: int, natural: bool) -> Level:
-    return "warning" if rows >= NOTEWORTHY * total and not natural else "note"
+def _level(subject: Subject, rows: int, total: int) -> Level:
+    """A warning for a share that is worth one and at least twice what chance gives."""
+    return "warning" if rows >= NOTEWORTHY * total and rows > 2 * by_chance(subject) * total else "note"
 
 
 def _pairs(subject: Subject, groups: Groups) -> str:
@@ -165,7 +168,7 @@ def _pairs(subject: Subject, groups: Groups) -> str:
     return "; ".join(shown) + more
 
 
-def _sampled(subject: Subject, inputs: list[str], *, natural: bool) -> list[Problem]:
+def _sampled(subject: Subject, inputs: list[str]) -> list[Problem]:
     """The same for a table of many million rows, from some rows of each part looked up among all training rows."""
     problems = []
     for rows in subject.parts.values():
@@ -181,10 +184,10 @@ def _sampled(subject: Subject, inputs: list[str], *, natural: bool) -> list[Prob
         example = subject.places(rows, chosen[found], limit=SHOWN)
         if same:
             said = f"{share} stand there more than once ({example})"
-            problems.append(Problem(_level(int(found.sum()), len(keys), natural), subject.where(rows), said, REPEATED))
+            problems.append(Problem(_level(subject, int(found.sum()), len(keys)), subject.where(rows), said, REPEATED))
         else:
             said = f"{share} stand in the training part too ({example})"
-            problems.append(Problem(_level(int(found.sum()), len(keys), natural), subject.where(rows), said, BOTH))
+            problems.append(Problem(_level(subject, int(found.sum()), len(keys)), subject.where(rows), said, BOTH))
     return problems
 
 

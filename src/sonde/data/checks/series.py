@@ -17,7 +17,8 @@ JUMP = 12.0  # robust standard deviations from which a change between neighbours
 SHOWN = 3
 FEWEST = 30
 
-_STEPS = {1: "microsecond", 1_000_000: "second", 60_000_000: "minute", 3_600_000_000: "hour", 86_400_000_000: "day", 604_800_000_000: "week"}
+_DAY = 86_400_000_000  # microseconds
+_STEPS = {1: "microsecond", 1_000_000: "second", 60_000_000: "minute", 3_600_000_000: "hour", _DAY: "day", 7 * _DAY: "week"}
 
 
 def check(subject: Subject) -> list[Problem]:
@@ -32,9 +33,13 @@ def check(subject: Subject) -> list[Problem]:
     return problems
 
 
+def _time_column(subject: Subject) -> str | None:
+    return subject.content.time or subject.data.time
+
+
 def times(subject: Subject, rows: Rows) -> np.ndarray | None:
     """The time of each row in microseconds (dates) or in its own unit (numbers): (n,) float64, NaN where unknown."""
-    name = subject.content.time or subject.data.time
+    name = _time_column(subject)
     if name is None or name not in rows.examples.frame.columns:
         return None
     column = rows.column(name)
@@ -67,8 +72,7 @@ def order(subject: Subject, rows: Rows) -> list[Problem]:
     when = times(subject, rows)
     if when is None:
         return []
-    name = subject.content.time or subject.data.time
-    where = subject.where(rows, column=name)
+    where = subject.where(rows, column=_time_column(subject))
     problems = []
     unknown = np.flatnonzero(~np.isfinite(when))
     if len(unknown):
@@ -98,13 +102,23 @@ def gaps(subject: Subject, rows: Rows) -> list[Problem]:
     if not len(found):
         return []
     absent = int(np.round(np.diff(distinct)[found] / step - 1).sum())
-    dates = not rows.column(subject.content.time or str(subject.data.time)).dtype.is_numeric()
+    dates = not rows.column(_time_column(subject) or "").dtype.is_numeric()
     shown = ", ".join(f"{_time(distinct[place], dates)} to {_time(distinct[place + 1], dates)}" for place in found[:SHOWN])
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    said = f"{count(len(found), 'gap')}, {absent:,} of {absent + len(distinct):,} {_unit(step, dates)}s are missing (after {shown}{more})"
+    if dates and _only_weekends(distinct, found, step):
+        return [Problem("note", subject.where(rows, column=_time_column(subject)), "weekends are missing, and nothing else", "nothing to do: the day before a Monday is its Friday")]
+    said = f"{count(len(found), 'gap')}, {absent:,} of {absent + len(distinct):,} {_unit(step, dates)}s are missing ({shown}{more})"
     level: Level = "warning" if absent > 0.1 * len(distinct) else "note"
     remedy = "nothing to do: no window is cut across a gap; fill them in where you know the values"
-    return [Problem(level, subject.where(rows, column=subject.content.time or subject.data.time), said, remedy)]
+    return [Problem(level, subject.where(rows, column=_time_column(subject)), said, remedy)]
+
+
+def _only_weekends(distinct: np.ndarray, found: np.ndarray, step: float) -> bool:
+    """Whether each gap in days goes from a Friday to a Monday."""
+    if step != _DAY:
+        return False
+    before, after = (distinct[found + shift] // _DAY for shift in (0, 1))
+    return bool(((after - before == 3) & ((before + 3) % 7 == 4)).all())  # day 0, 1970-01-01, was a Thursday
 
 
 def values(subject: Subject, rows: Rows, target: str) -> list[Problem]:
@@ -141,7 +155,7 @@ def figures(subject: Subject) -> dict[str, Any]:
     if target is None or not len(rows):
         return {"start": None, "end": None, "step": None, "gaps": 0, "points": []}
     numbers = rows.column(target).cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
-    name = subject.content.time or subject.data.time
+    name = _time_column(subject)
     dates = when is not None and name is not None and not rows.column(name).dtype.is_numeric()
     when = np.arange(len(rows), dtype=np.float64) if when is None else when
     known = np.flatnonzero(np.isfinite(when) & np.isfinite(numbers))
@@ -166,6 +180,9 @@ def _unit(step: float, dates: bool) -> str:
     """`day`, `15-minute step`, `step`."""
     if not dates or step <= 0:
         return "step" if not dates else "row"
+    for name, shortest, longest in (("month", 28, 31), ("quarter", 90, 92), ("year", 365, 366)):
+        if shortest * _DAY <= step <= longest * _DAY:
+            return name
     best = max(size for size in _STEPS if step % size == 0)
     times = int(step // best)
     return _STEPS[best] if times == 1 else f"{times}-{_STEPS[best]} step"

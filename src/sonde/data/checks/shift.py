@@ -19,6 +19,7 @@ from sonde.data.checks.columns import Column, describe, numbers_in, sample_rows
 from sonde.data.checks.subject import Level, count, quoted
 from sonde.data.contents import Examples, Pictures
 from sonde.data.prepare.dates import as_dates
+from sonde.data.prepare.encoders import as_text
 from sonde.errors import DataError, Problem
 
 SOME, LARGE = 0.1, 0.25  # PSI: a note, a warning
@@ -117,22 +118,22 @@ def _of_numbers(column: Column, new: pl.Series, name: str) -> list[tuple[float, 
     if len(values) < FEWEST or len(others) < FEWEST:
         return []
     where = f"{name}, column {column.name!r}"
-    found: list[tuple[float, Problem]] = []
-    difference = tenths(values, others)
-    if difference.real and difference.psi >= SOME:
-        was, now = _shown(float(np.median(values)), column), _shown(float(np.median(others)), column)
-        said = f"values have shifted: median {now}, in the training data {was} (PSI {difference.psi:.2f})"
-        found.append((difference.psi, Problem(_level(difference.psi), where, said, _remedy(difference.psi))))
     beyond = float(((others < values.min()) | (others > values.max())).mean())
     if beyond >= OUTSIDE and beyond * len(others) >= 5 + len(others) * 2 / len(values):
-        said = f"{beyond:.0%} of the values lie beyond all training values ({_shown(values.min(), column)} to {_shown(values.max(), column)})"
-        found.append((1 + beyond, Problem("warning", where, said, "check the units; a model is unreliable where it has seen nothing")))
-    return found
+        span = f"{_shown(values.min(), column)} to {_shown(values.max(), column)}"
+        said = f"{beyond:.0%} of the values lie beyond all training values ({span})"
+        return [(1 + beyond, Problem("warning", where, said, "check the units; a model is unreliable where it has seen nothing"))]
+    difference = tenths(values, others)
+    if not difference.real or difference.psi < SOME:
+        return []
+    was, now = _shown(float(np.median(values)), column), _shown(float(np.median(others)), column)
+    said = f"values have shifted: median {now}, in the training data {was} (PSI {difference.psi:.2f})"
+    return [(difference.psi, Problem(_level(difference.psi), where, said, _remedy(difference.psi)))]
 
 
 def _of_categories(column: Column, new: pl.Series, name: str) -> list[tuple[float, Problem]]:
-    before = column.values.cast(pl.String).drop_nulls().alias("value").value_counts(name="count")
-    after = new.cast(pl.String, strict=False).drop_nulls().alias("value").value_counts(name="count")
+    before = as_text(column.values).drop_nulls().alias("value").value_counts(name="count")
+    after = as_text(new).drop_nulls().alias("value").value_counts(name="count")
     if not before.height or not after.height:
         return []
     both = before.join(after, on="value", how="full", coalesce=True, suffix=" new").fill_null(0)
@@ -145,6 +146,7 @@ def _of_categories(column: Column, new: pl.Series, name: str) -> list[tuple[floa
         many = rows >= UNSEEN * total
         remedy = "correct the spelling, or train again with such examples: until then they count as unknown"
         found.append((1 + rows / total if many else 0.05, Problem("warning" if many else "note", where, said, remedy)))
+    both = both.filter(pl.col("count") > 0)
     difference = psi(both["count"].to_numpy(), both["count new"].to_numpy())
     if both.height <= 100 and difference.real and difference.psi >= SOME:
         shares = both.with_columns((pl.col("count new") / total - pl.col("count") / before["count"].sum()).alias("change"))

@@ -102,7 +102,7 @@ class Subject:
         words = [self.file(rows)]
         if row is not None and rows is not None:
             words.append(self.place(rows, row))
-        if column is not None:
+        if column is not None and (self.content.kind, column) != ("images", "label"):  # the name that class folders get
             words.append(f"column {column!r}")
         return ", ".join(words)
 

@@ -127,11 +127,11 @@ def similar_names(subject: Subject) -> list[Problem]:
 
 def unused(subject: Subject) -> list[Problem]:
     """Columns left out by themselves, each with a word."""
-    found = []
+    found: list[Problem] = []
+    if subject.content.kind != "table":  # there, columns beside the pictures or the series are left out by their nature
+        return found
     for column in subject.columns:
         if column.role != "left-out" or column.name in (*subject.data.drop, subject.data.id, subject.data.group) or column.why.startswith("not among"):
-            continue
-        if subject.content.kind == "images":  # the picture's name and the like
             continue
         remedy = "nothing to do; --drop it to silence this"
         if column.type == "identifier":

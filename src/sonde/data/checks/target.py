@@ -23,7 +23,8 @@ def check(subject: Subject) -> list[Problem]:
     for name in subject.targets:
         if name not in subject.train.examples.frame.columns:
             continue
-        problems += missing(subject, name)
+        if subject.content.kind != "series" or subject.train.column(name).null_count() == len(subject.train):
+            problems += missing(subject, name)  # of a series, windows with a missing value are left out
         if subject.classifies:
             problems += constant(subject, name) + rare_classes(subject, name) + imbalance(subject, name)
             problems += similar_labels(subject, name) + unseen_labels(subject, name) + absent_classes(subject, name)
@@ -86,7 +87,7 @@ def missing(subject: Subject, target: str) -> list[Problem]:
         else:
             said = f"the target is missing in {count(len(lacking), 'example')} of {len(rows):,}"
             remedy = "fill these targets in or delete the rows; --on-error skip leaves them out"
-            level: Level = "warning" if subject.data.on_error == "skip" or subject.content.kind == "series" else "error"
+            level: Level = "warning" if subject.data.on_error == "skip" else "error"
             found.append(Problem(level, f"{where}, {subject.places(rows, lacking)}", said, remedy))
     return found
 
@@ -120,11 +121,11 @@ def constant(subject: Subject, target: str) -> list[Problem]:
 def rare_classes(subject: Subject, target: str) -> list[Problem]:
     """Classes with one example, or with fewer than there are folds."""
     counted = _class_counts(subject, target)
-    total = {entry["name"]: sum(entry["counts"].values()) for entry in counted}
+    given = "all" not in subject.content.parts
+    total = {entry["name"]: entry["counts"].get("train", 0) if given else sum(entry["counts"].values()) for entry in counted}
     if len(total) < 2:
         return []
     single = [name for name, examples in total.items() if examples == 1 and not _told(subject, name)]
-    given = "all" not in subject.content.parts
     unit = "picture" if subject.content.kind == "images" else "example"
     found = []
     if single:
