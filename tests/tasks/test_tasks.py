@@ -113,6 +113,12 @@ def test_regression_predicts_in_the_units_of_the_data() -> None:
     assert task.loss(model, batch(torch.zeros(2, 1)), {"examples": 2.0}).output.tolist() == [[100.0], [120.0]]
 
 
+def test_a_forecast_has_the_transform_of_its_regression() -> None:
+    forecasting: Any = tasks.build("forecasting", {}, PRICE)
+    regression: Any = tasks.build("regression", {}, PRICE)
+    assert forecasting.transform == regression.transform
+
+
 def test_half_precision_outputs_keep_the_digits_of_a_price() -> None:
     task = tasks.build("regression", {}, PRICE | {"mean": [123456.0], "std": [1.0]})
     assert task.predict(Fixed(torch.zeros(1, 1, dtype=torch.bfloat16)), (torch.zeros(1, 1),)).item() == 123456.0

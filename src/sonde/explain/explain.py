@@ -53,7 +53,7 @@ def _mistakes(run: Run, held: HeldOut, folder: Path, *, examples: bool) -> dict[
     if forecasting and examples:
         found["forecast"] = numbers.forecast(held.rows, held.examples, time=run.recipe.data.time)
     if examples:
-        found["worst"] = worst.worst(held.rows, held.examples, folder, classes=kind == "classes", hidden=columns)
+        found["worst"] = worst.worst(held.rows, held.examples, folder, kind=kind, columns=columns)
     return found
 
 

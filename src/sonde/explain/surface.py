@@ -59,7 +59,7 @@ def walk(run: Run, names: list[str]) -> np.ndarray:
             steps.append(np.concatenate([np.ravel(event["weights"][name]) for name in names]))
             if len(steps) == STEPS:
                 break
-    return np.array(steps, dtype=np.float64).reshape(len(steps), -1)
+    return np.array(steps, dtype=np.float64)
 
 
 def axes(path: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -19,16 +19,20 @@ SHOWN = 24
 # Small pictures are enlarged without smoothing until their shorter side has so many pixels; large ones are shrunk.
 SMALLEST, LARGEST = 96, 256
 LONGEST_TEXT = 500
+PROBABILITY = "probability of the answer"
 
 
-def worst(rows: pl.DataFrame, examples: Examples | None, folder: Path, *, classes: bool, hidden: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The examples with the largest loss, worst first; with `classes` only those that were taken for a wrong class.
+def worst(rows: pl.DataFrame, examples: Examples | None, folder: Path, *, kind: str, columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The examples with the largest loss, worst first. Of classes and labels only those that were told wrongly.
 
-    Pictures are written to `folder`/worst-0.png and so on. A row is shown without the columns `hidden` (the targets).
+    `kind` and `columns` are those of the target (data/prepare/target.py). Pictures are written to `folder`/worst-0.png and
+    so on. A row is shown without its targets.
     """
-    rows = rows.with_columns(pl.Series("probability of the answer", answer_probability(rows))) if classes else rows
-    if classes:
-        rows = rows.filter(pl.col("target") != pl.col("prediction"))
+    if kind == "classes":
+        rows = rows.with_columns(pl.Series(PROBABILITY, answer_probability(rows))).filter(pl.col("target") != pl.col("prediction"))
+    elif kind == "labels":
+        wrong = [pl.col("target").list.get(place) != pl.col(f"prediction:{name}") for place, name in enumerate(columns)]
+        rows = rows.filter(pl.any_horizontal(wrong))
     chosen = rows.with_columns(pl.col("loss").fill_nan(math.inf)).sort(["loss", "example"], descending=[True, False]).head(SHOWN)
     found = []
     for number, row in enumerate(chosen.iter_rows(named=True)):
@@ -37,12 +41,12 @@ def worst(rows: pl.DataFrame, examples: Examples | None, folder: Path, *, classe
             {
                 "example": example,
                 "name": row["name"],
-                "target": plain(row["target"]),
-                "prediction": _prediction(row),
+                "target": _labels(row["target"], columns) if kind == "labels" else plain(row["target"]),
+                "prediction": _labels(_answers(row), columns) if kind == "labels" else _prediction(row),
                 "loss": plain(row["loss"]),
-                "probability": plain(row.get("probability of the answer")),
+                "probability": plain(row.get(PROBABILITY)),
                 "picture": _picture(examples, example, folder / f"worst-{number}.png"),
-                "row": _row(examples, example, hidden),
+                "row": _row(examples, example, columns),
             }
         )
     return found
@@ -64,9 +68,17 @@ def plain(value: Any) -> Any:
 
 def _prediction(row: dict[str, Any]) -> Any:
     """The answer, or the list of answers of several outputs."""
-    if "prediction" in row:
-        return plain(row["prediction"])
-    return [plain(value) for name, value in row.items() if name.startswith("prediction:")]
+    return plain(row["prediction"]) if "prediction" in row else [plain(value) for value in _answers(row)]
+
+
+def _answers(row: dict[str, Any]) -> list[Any]:
+    """The answers of several outputs: columns, labels, or steps ahead."""
+    return [value for name, value in row.items() if name.startswith("prediction:")]
+
+
+def _labels(flags: list[Any], columns: tuple[str, ...]) -> str:
+    """The labels that hold, in words."""
+    return ", ".join(name for name, flag in zip(columns, flags, strict=True) if flag) or "none"
 
 
 def _row(examples: Examples | None, example: int, hidden: tuple[str, ...]) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from sonde.metrics.rows import RowMetric
 from sonde.tasks import Loss, Metric
 from sonde.tasks.options import count
 from sonde.tasks.regression import Regression, TransformedLoss
+from sonde.tasks.transforms import Transform
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Forecasting:
         """From the options above and the fitted target. Raises RecipeError for a value that cannot be."""
         window, horizon = count(options, "window", default=7), count(options, "horizon", default=1)
         return cls(Regression.build(options, target), window, horizon)
+
+    @property
+    def transform(self) -> Transform:
+        """How targets become what the network predicts, as `Regression.transform`: models that are solved for need it."""
+        return self.regression.transform
 
     def loss(self, model: nn.Module, batch: Batch, totals: dict[str, float], state: Any = None) -> Loss:
         return self.regression.loss(model, batch, totals, state)
