@@ -45,11 +45,15 @@ class Findings:
         table = dict(self.figures)
         if thumbnails:
             table["pictures"] = {**table.get("pictures", {}), "thumbnails": [dict(entry) for entry in thumbnails]}
-        table["problems"] = [{"level": problem.level, "where": problem.where, "found": problem.found, "remedy": problem.remedy} for problem in self.problems]
+        table["problems"] = [
+            {"level": problem.level, "where": problem.where, "found": problem.found, "remedy": problem.remedy} for problem in self.problems
+        ]
         return table | {"notes": list(self.notes)}
 
 
-def check(content: Content, data: recipe.Data, *, inferred: Inferred, parts: dict[Part, Selection] | None = None, deep: bool = True) -> Findings:
+def check(
+    content: Content, data: recipe.Data, *, inferred: Inferred, parts: dict[Part, Selection] | None = None, deep: bool = True
+) -> Findings:
     """Look at the data from all sides.
 
     `parts` are the rows that train, choose and measure (default: the parts that the data themselves name). With
@@ -105,7 +109,9 @@ def _notes(subject: Subject) -> tuple[str, ...]:
     rows = len(subject.content.examples)
     notes = list(subject.content.notes)
     if rows > columns.SAMPLE and subject.content.kind != "images":
-        notes.append(f"types, histograms and frequent values are taken from {columns.SAMPLE:,} of {rows:,} rows, distinct values are estimated")
+        notes.append(
+            f"types, histograms and frequent values are taken from {columns.SAMPLE:,} of {rows:,} rows, distinct values are estimated"
+        )
     return tuple(notes)
 
 

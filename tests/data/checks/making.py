@@ -61,11 +61,19 @@ def images(examples: Examples, **parts: Examples) -> Content:
 
 
 def examine(
-    content: Content, task: str = "regression", targets: tuple[str, ...] = ("y",), *, deep: bool = True, cut: Mapping[Part, Sequence[int]] | None = None, **data: Any
+    content: Content,
+    task: str = "regression",
+    targets: tuple[str, ...] = ("y",),
+    *,
+    deep: bool = True,
+    cut: Mapping[Part, Sequence[int]] | None = None,
+    **data: Any,
 ) -> Findings:
     """The findings. `cut` are the rows of the parts drawn from the whole; further keywords are recipe.Data's."""
     parts = None if cut is None else {part: Selection(content.examples, np.asarray(rows)) for part, rows in cut.items()}
-    return check(content, recipe.Data(target=targets, **data), inferred=Inferred(task, targets, "as a test says", "--task"), parts=parts, deep=deep)
+    return check(
+        content, recipe.Data(target=targets, **data), inferred=Inferred(task, targets, "as a test says", "--task"), parts=parts, deep=deep
+    )
 
 
 def one(findings: Findings, words: str) -> Problem:

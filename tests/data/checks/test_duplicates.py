@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from data.checks.making import examine, none, numbers, one, table
 
+from data.checks.making import examine, none, numbers, one, table
 from sonde.data.checks import duplicates
 
 
 def frame(rows: int, *, seed: int = 0) -> pl.DataFrame:
-    return pl.DataFrame({"id": range(rows), "x": numbers(rows, seed=seed), "c": [f"c{row % 7}" for row in range(rows)], "y": numbers(rows, seed=seed + 9)})
+    return pl.DataFrame(
+        {"id": range(rows), "x": numbers(rows, seed=seed), "c": [f"c{row % 7}" for row in range(rows)], "y": numbers(rows, seed=seed + 9)}
+    )
 
 
 def test_repeated_rows_are_counted_without_their_id() -> None:
@@ -30,7 +32,9 @@ def test_a_single_copy_among_many_is_a_note() -> None:
 
 
 def test_missing_values_are_equal() -> None:
-    plain = frame(100).with_columns(x=pl.when(pl.col("id") > 90).then(None).otherwise(pl.col("x")), c=pl.lit("a"), y=pl.lit(1.0) * pl.col("id").clip(0, 91))
+    plain = frame(100).with_columns(
+        x=pl.when(pl.col("id") > 90).then(None).otherwise(pl.col("x")), c=pl.lit("a"), y=pl.lit(1.0) * pl.col("id").clip(0, 91)
+    )
     assert "8 rows" in one(examine(table(plain)), "repeat an earlier").found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+
 from data.checks.making import examine, none, numbers, one, table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+
 from data.checks.making import examine, none, numbers, one, table
 
 

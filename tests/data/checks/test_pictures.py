@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from data.checks.making import arrays, examine, files, images, none, one
 from PIL import Image
 
+from data.checks.making import arrays, examine, files, images, none, one
 from sonde.data.check import Findings
 from sonde.data.contents import Content
 from sonde.data.readers import pictures as reader

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
+
 from data.checks.making import examine, none, numbers, one, series
 
 
@@ -16,7 +17,13 @@ def days(count: int, *, step: int = 1) -> list[date]:
 def test_a_clean_series() -> None:
     findings = examine(series({"day": days(100), "y": numbers(100)}), "forecasting")
     assert findings.problems == ()
-    assert findings.to_json()["series"] | {"points": []} == {"start": "2021-01-26", "end": "2021-05-05", "step": "day", "gaps": 0, "points": []}
+    assert findings.to_json()["series"] | {"points": []} == {
+        "start": "2021-01-26",
+        "end": "2021-05-05",
+        "step": "day",
+        "gaps": 0,
+        "points": [],
+    }
     assert findings.to_json()["series"]["points"][0][0] == "2021-01-26"
     assert findings.to_json()["columns"][0]["why"] == "the time of each row"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.checks.making import arrays, files, images, table
 from PIL import Image
 
+from data.checks.making import arrays, files, images, table
 from sonde.data.checks.sheet import contact_sheet, thumbnail, turns
 
 

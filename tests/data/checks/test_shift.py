@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from data.checks.making import arrays
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.checks.making import arrays
 from sonde import recipe
 from sonde.data.checks.shift import psi, shift, tenths
 from sonde.data.contents import Examples
@@ -19,7 +19,12 @@ def frame(rows: int, *, seed: int, mean: float = 0.0, colours: tuple[float, ...]
     rng = np.random.default_rng(seed)
     x = rng.normal(mean, 1, rows)
     x[rng.random(rows) < missing] = np.nan
-    table = {"id": np.arange(rows) + 1000 * seed, "x": x, "z": rng.exponential(size=rows), "colour": rng.choice(["red", "green", "blue"], rows, p=colours)}
+    table = {
+        "id": np.arange(rows) + 1000 * seed,
+        "x": x,
+        "z": rng.exponential(size=rows),
+        "colour": rng.choice(["red", "green", "blue"], rows, p=colours),
+    }
     return Examples(pl.DataFrame(table))
 
 

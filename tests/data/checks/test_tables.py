@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from data.checks.making import examine, none, numbers, one, table
 
+from data.checks.making import examine, none, numbers, one, table
 from sonde.errors import DataError
 
 
@@ -103,7 +103,9 @@ def test_a_column_of_infinities_still_has_finite_figures() -> None:
 
 
 def test_similar_column_names() -> None:
-    problem = one(examine(table({"Floor Area": numbers(60), "floor_area": numbers(60, seed=1), "y": numbers(60, seed=2)})), "differ only in case")
+    problem = one(
+        examine(table({"Floor Area": numbers(60), "floor_area": numbers(60, seed=1), "y": numbers(60, seed=2)})), "differ only in case"
+    )
     assert "'Floor Area', 'floor_area'" in problem.found
     assert "--drop" in problem.remedy
 

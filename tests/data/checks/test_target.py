@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from data.checks.making import examine, none, numbers, one, table
 
+from data.checks.making import examine, none, numbers, one, table
 from sonde.errors import DataError, Problem
 
 
@@ -77,7 +77,7 @@ def test_imbalance() -> None:
 
 
 def test_labels_that_differ_in_case_or_blanks() -> None:
-    problem = one(labelled((["cat", "Cat", "dog", "dog "] * 30)), "differ only in case or blanks")
+    problem = one(labelled(["cat", "Cat", "dog", "dog "] * 30), "differ only in case or blanks")
     assert problem.level == "warning"
     assert "'Cat', 'cat'" in problem.found
     assert "'dog', 'dog '" in problem.found
@@ -105,7 +105,10 @@ def test_whole_floats_and_whole_numbers_are_the_same_class() -> None:
     test = pl.DataFrame({"x": numbers(30, seed=1), "y": [0.0, 1.0] * 15})
     findings = examine(table(train, test=test), "classification")
     none(findings, "not among")
-    assert findings.to_json()["classes"] == [{"name": "0", "counts": {"train": 30, "test": 15}}, {"name": "1", "counts": {"train": 30, "test": 15}}]
+    assert findings.to_json()["classes"] == [
+        {"name": "0", "counts": {"train": 30, "test": 15}},
+        {"name": "1", "counts": {"train": 30, "test": 15}},
+    ]
 
 
 def test_a_training_class_that_the_test_part_lacks() -> None:

@@ -30,7 +30,9 @@ ALMOST_ALL = 0.95  # of values distinct: an identifier; of values missing: worth
 MISSING_WORDS = frozenset(
     {"", "?", "-", "--", ".", "na", "n/a", "nan", "#n/a", "nil", "null", "none", "missing", "unknown", "undefined", "not available"}
 )
-_DATE = re.compile(r"^\s*(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4})([ T]\d{1,2}:\d{2}.*)?\s*$")
+_DATE = re.compile(
+    r"^\s*(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4})([ T]\d{1,2}:\d{2}.*)?\s*$"
+)
 _CODE = r"^\s*(0\d+|[+-]?\d{19,})\s*$"
 _ID_NAME = re.compile(r"^(id|uuid|guid|index|row|rowid|unnamed: ?0|)$|[_\s-](id|uuid|guid|index)$|(?-i:[a-z]I[dD])$", re.IGNORECASE)
 
@@ -51,7 +53,14 @@ class Column:
 
     def to_json(self) -> dict[str, Any]:
         """The column's entry in data.json."""
-        head = {"name": self.name, "type": self.type, "role": self.role, "why": self.why, "missing": self.missing, "distinct": self.distinct}
+        head = {
+            "name": self.name,
+            "type": self.type,
+            "role": self.role,
+            "why": self.why,
+            "missing": self.missing,
+            "distinct": self.distinct,
+        }
         return {**head, **self.figures}
 
 
@@ -62,7 +71,9 @@ def sample_rows(rows: int, limit: int = SAMPLE) -> np.ndarray | None:
     return np.unique(np.random.default_rng(0).integers(0, rows, limit))
 
 
-def describe(frame: pl.DataFrame, data: recipe.Data, targets: tuple[str, ...], *, aside: Mapping[str, str] | None = None) -> tuple[Column, ...]:
+def describe(
+    frame: pl.DataFrame, data: recipe.Data, targets: tuple[str, ...], *, aside: Mapping[str, str] | None = None
+) -> tuple[Column, ...]:
     """All columns of a frame, in order. `aside` names columns that are not learned from, and says why."""
     chosen = sample_rows(frame.height)
     sample = frame if chosen is None else frame[chosen]
@@ -87,6 +98,8 @@ def column_type(values: pl.Series, data: recipe.Data) -> tuple[ColumnType, str]:
         return data.types[name], "as given in data.types"
     if name == data.id:
         return "identifier", "named by --id"
+    if isinstance(dtype, pl.Duration | pl.Time):
+        return "number", "lengths of time" if isinstance(dtype, pl.Duration) else "times of day"
     if dtype.is_temporal():
         return "date", "dates"
     if dtype == pl.Boolean:
@@ -151,7 +164,14 @@ def _mostly_numbers(present: pl.Series, numbers: pl.Series) -> bool:
 
 
 def _role(
-    values: pl.Series, kind: ColumnType, data: recipe.Data, targets: tuple[str, ...], *, aside: Mapping[str, str], empty: bool, constant: bool
+    values: pl.Series,
+    kind: ColumnType,
+    data: recipe.Data,
+    targets: tuple[str, ...],
+    *,
+    aside: Mapping[str, str],
+    empty: bool,
+    constant: bool,
 ) -> tuple[Role, str]:
     """What the column is used for, and why where that needs a word. The same rules as prepare/table.py."""
     name = values.name
@@ -186,7 +206,11 @@ def _exact(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
     odd = not_finite(frame)
     expressions = []
     for place, name in enumerate(numeric):
-        value = pl.col(name).cast(pl.Float64, strict=False) if not (frame.schema[name].is_integer() or frame.schema[name].is_float()) else pl.col(name)
+        value = (
+            pl.col(name).cast(pl.Float64, strict=False)
+            if not (frame.schema[name].is_integer() or frame.schema[name].is_float())
+            else pl.col(name)
+        )
         if odd.get(name):
             value = pl.when(value.is_finite()).then(value)
         if frame.schema[name].is_integer():
@@ -259,7 +283,9 @@ def text(value: Any, limit: int = 80) -> str:
 def _shown(values: pl.Series, kind: ColumnType, exact: dict[str, Any], top: list[list[Any]], distinct: int) -> dict[str, Any]:
     """The figures of one column for data.json."""
     present = values.drop_nulls()
-    shown: dict[str, Any] = {"sample": [text(value) for value in present.head(5000).unique(maintain_order=True).head(5)] if not _opaque(values) else []}
+    shown: dict[str, Any] = {
+        "sample": [text(value) for value in present.head(5000).unique(maintain_order=True).head(5)] if not _opaque(values) else []
+    }
     if kind == "number":
         finite = _finite(present)
         if "min" in exact:
@@ -284,6 +310,8 @@ def _finite(values: pl.Series) -> np.ndarray:
     """The finite numbers of a column as float64."""
     if _opaque(values):
         return np.empty(0)
+    if isinstance(values.dtype, pl.Duration | pl.Time):
+        values = values.to_physical()
     numbers = values.cast(pl.Float64, strict=False) if values.dtype.is_numeric() or values.dtype == pl.Boolean else numbers_in(values)
     array = numbers.drop_nulls().to_numpy()
     return array[np.isfinite(array)]
@@ -296,7 +324,10 @@ def _histogram(finite: np.ndarray) -> dict[str, Any]:
     if not np.isfinite(high - low):
         return {}
     try:
-        counts, edges = np.histogram(finite, bins=min(BINS, max(1, len(np.unique(finite)))))
+        with np.errstate(over="ignore"):
+            counts, edges = np.histogram(finite, bins=min(BINS, max(1, len(np.unique(finite)))))
     except ValueError:  # the range is too small for bins of finite width
+        return {}
+    if not np.isfinite(edges).all():
         return {}
     return {"histogram": {"edges": edges.tolist(), "counts": counts.tolist()}}

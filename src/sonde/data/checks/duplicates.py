@@ -129,7 +129,11 @@ def conflicting(subject: Subject, inputs: np.ndarray, known: np.ndarray) -> list
     groups = gather(inputs)
     if not len(groups.starts):
         return []
-    different = [place for place, (start, end) in enumerate(zip(groups.starts, groups.ends, strict=True)) if len(np.unique(known[groups.order[start:end]])) > 1]
+    different = [
+        place
+        for place, (start, end) in enumerate(zip(groups.starts, groups.ends, strict=True))
+        if len(np.unique(known[groups.order[start:end]])) > 1
+    ]
     if not different:
         return []
     kept = Groups(groups.order, groups.starts[different], groups.ends[different])
@@ -163,7 +167,10 @@ def _level(subject: Subject, rows: int, total: int) -> Level:
 
 def _pairs(subject: Subject, groups: Groups) -> str:
     """The first groups in words."""
-    shown = [subject.places(subject.train, groups.order[start:end]) for start, end in zip(groups.starts[:SHOWN], groups.ends[:SHOWN], strict=True)]
+    shown = [
+        subject.places(subject.train, groups.order[start:end])
+        for start, end in zip(groups.starts[:SHOWN], groups.ends[:SHOWN], strict=True)
+    ]
     more = f"; {len(groups.starts) - SHOWN:,} more groups" if len(groups.starts) > SHOWN else ""
     return "; ".join(shown) + more
 

@@ -100,7 +100,11 @@ def _class_given(place: np.ndarray, codes: np.ndarray, classes: int, learn: np.n
     hits = np.bincount(codes[~learn], weights=right, minlength=classes)
     asked = totals > 0
     accuracy = float((hits[asked] / totals[asked]).mean()) if asked.sum() >= 2 else 0.0
-    return f"it alone tells the class of {accuracy:.1%} of rows it was not fitted on (classes weighing the same)" if accuracy >= BALANCED_ACCURACY else ""
+    return (
+        f"it alone tells the class of {accuracy:.1%} of rows it was not fitted on (classes weighing the same)"
+        if accuracy >= BALANCED_ACCURACY
+        else ""
+    )
 
 
 def _quantity_given(place: np.ndarray, values: np.ndarray, present: np.ndarray, learn: np.ndarray) -> str:

@@ -33,9 +33,18 @@ def columns(subject: Subject, rows: Rows) -> list[Problem]:
         problems.append(Problem("error", subject.where(rows), said, "give the parts the same columns, or --drop these"))
     for column in subject.columns:
         name = column.name
-        if column.role == "left-out" or name not in frame.columns or frame[name].null_count() == frame.height or train[name].null_count() == train.height:
+        if (
+            column.role == "left-out"
+            or name not in frame.columns
+            or frame[name].null_count() == frame.height
+            or train[name].null_count() == train.height
+        ):
             continue
-        if column.type == "category" and train.schema[name].is_numeric() != frame.schema[name].is_numeric() and column.name not in subject.targets:
+        if (
+            column.type == "category"
+            and train.schema[name].is_numeric() != frame.schema[name].is_numeric()
+            and column.name not in subject.targets
+        ):
             said = f"this column holds {_kind(train, name)} in the training part and {_kind(frame, name)} in the {rows.part} part"
             problems.append(Problem("warning", subject.where(rows, column=name), said, "write it in one way in all parts"))
     return problems
@@ -44,7 +53,9 @@ def columns(subject: Subject, rows: Rows) -> list[Problem]:
 def small(subject: Subject, rows: Rows) -> list[Problem]:
     """A held-out part too small to tell good from bad."""
     if 0 < len(rows) < SMALL and subject.content.kind != "series" and len(subject.train) >= SMALL:
-        said = f"the {rows.part} part has only {count(len(rows), 'example')}: each one moves the result by {100 / len(rows):.0f} points in 100"
+        said = (
+            f"the {rows.part} part has only {count(len(rows), 'example')}: each one moves the result by {100 / len(rows):.0f} points in 100"
+        )
         return [Problem("note", subject.where(rows), said, f"give it more with --{rows.part}, or measure with --folds")]
     return []
 

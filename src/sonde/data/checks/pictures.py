@@ -73,7 +73,9 @@ def look(subject: Subject) -> Looked:
         if rows.examples.pictures is not None:
             found[rows.part] = _open_all(rows.examples.pictures) if subject.deep else []
     if not subject.deep:
-        found = _keys_without_decoding({rows.part: rows.examples.pictures for rows in subject.sources if rows.examples.pictures is not None})
+        found = _keys_without_decoding(
+            {rows.part: rows.examples.pictures for rows in subject.sources if rows.examples.pictures is not None}
+        )
     return Looked(found)
 
 
@@ -173,9 +175,18 @@ def colours(subject: Subject, rows: Rows, looks: Sequence[Look]) -> list[Problem
     """Pictures stored in a way that is converted, and pictures that an EXIF entry turns."""
     problems = []
     modes = Counter(look.mode for look in looks if look.size is not None)
-    words = {"L": "grey", "1": "black and white", "P": "with a palette", "CMYK": "CMYK", "LA": "grey with transparency", "RGBA": "with transparency"}
+    words = {
+        "L": "grey",
+        "1": "black and white",
+        "P": "with a palette",
+        "CMYK": "CMYK",
+        "LA": "grey with transparency",
+        "RGBA": "with transparency",
+    }
     if len(modes) > 1:
-        said = "pictures are stored in different ways: " + ", ".join(f"{number:,} {words.get(mode, mode)}" for mode, number in modes.most_common())
+        said = "pictures are stored in different ways: " + ", ".join(
+            f"{number:,} {words.get(mode, mode)}" for mode, number in modes.most_common()
+        )
         odd = np.array([row for row, look in enumerate(looks) if look.size is not None and look.mode != modes.most_common(1)[0][0]])
         remedy = "nothing to do: all become RGB (transparent parts white), or grey where all are"
         problems.append(Problem("note", subject.where(rows), f"{said}; not like most: {subject.places(rows, odd)}", remedy))
@@ -217,7 +228,9 @@ def copies(subject: Subject, looked: Looked) -> list[Problem]:
 def _across_parts(subject: Subject, groups: Sequence[Sequence[tuple[Rows, int]]]) -> list[Problem]:
     problems = []
     for part, held in subject.held_out.items():
-        shared = [group for group in groups if any(rows.part == part for rows, _ in group) and any(rows is subject.train for rows, _ in group)]
+        shared = [
+            group for group in groups if any(rows.part == part for rows, _ in group) and any(rows is subject.train for rows, _ in group)
+        ]
         if not shared:
             continue
         number = sum(1 for group in shared for rows, _ in group if rows.part == part)

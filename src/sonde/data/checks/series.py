@@ -82,7 +82,9 @@ def order(subject: Subject, rows: Rows) -> list[Problem]:
     back = np.flatnonzero(np.diff(when) < 0) + 1
     if len(back):
         said = f"rows are not in the order of time: {count(len(back), 'row')} of {len(when):,} stand after a later one"
-        problems.append(Problem("note", f"{where}, {subject.places(rows, back)}", said, "nothing to do: rows are put in order before windows are cut"))
+        problems.append(
+            Problem("note", f"{where}, {subject.places(rows, back)}", said, "nothing to do: rows are put in order before windows are cut")
+        )
     if len(np.unique(known)) < len(known):
         by_time = np.argsort(when, kind="stable")
         again = np.sort(by_time[1:][np.diff(when[by_time]) == 0])
@@ -106,7 +108,8 @@ def gaps(subject: Subject, rows: Rows) -> list[Problem]:
     shown = ", ".join(f"{_time(distinct[place], dates)} to {_time(distinct[place + 1], dates)}" for place in found[:SHOWN])
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     if dates and _only_weekends(distinct, found, step):
-        return [Problem("note", subject.where(rows, column=_time_column(subject)), "weekends are missing, and nothing else", "nothing to do: the day before a Monday is its Friday")]
+        remedy = "nothing to do: the day before a Monday is its Friday"
+        return [Problem("note", subject.where(rows, column=_time_column(subject)), "weekends are missing, and nothing else", remedy)]
     said = f"{count(len(found), 'gap')}, {absent:,} of {absent + len(distinct):,} {_unit(step, dates)}s are missing ({shown}{more})"
     level: Level = "warning" if absent > 0.1 * len(distinct) else "note"
     remedy = "nothing to do: no window is cut across a gap; fill them in where you know the values"
@@ -139,11 +142,17 @@ def values(subject: Subject, rows: Rows, target: str) -> list[Problem]:
         return problems
     spread = 1.4826 * float(np.median(np.abs(changes - np.median(changes))))
     if spread > 0:
-        jumps = np.flatnonzero((np.abs(changes[:-1]) > JUMP * spread) & (np.abs(changes[1:]) > JUMP * spread) & (changes[:-1] * changes[1:] < 0))
+        jumps = np.flatnonzero(
+            (np.abs(changes[:-1]) > JUMP * spread) & (np.abs(changes[1:]) > JUMP * spread) & (changes[:-1] * changes[1:] < 0)
+        )
         if len(jumps):
             lone = finite[jumps + 1]
             said = f"{count(len(lone), 'value')} far from both neighbours ({', '.join(f'{numbers[row]:.6g}' for row in lone[:SHOWN])})"
-            problems.append(Problem("note", f"{where}, {subject.places(rows, lone)}", said, "correct them if they are mistakes; errors there will be large"))
+            problems.append(
+                Problem(
+                    "note", f"{where}, {subject.places(rows, lone)}", said, "correct them if they are mistakes; errors there will be large"
+                )
+            )
     return problems
 
 
@@ -166,7 +175,13 @@ def figures(subject: Subject) -> dict[str, Any]:
     drawn = known if len(known) <= POINTS else known[np.linspace(0, len(known) - 1, POINTS).astype(np.int64)]
     written = "1 row" if name is None else f"{_unit(step, dates)}"
     points = [[_time(when[row], dates), number(numbers[row])] for row in drawn]
-    return {"start": _time(when[known[0]], dates), "end": _time(when[known[-1]], dates), "step": written, "gaps": len(found), "points": points}
+    return {
+        "start": _time(when[known[0]], dates),
+        "end": _time(when[known[-1]], dates),
+        "step": written,
+        "gaps": len(found),
+        "points": points,
+    }
 
 
 def _time(value: float, dates: bool) -> str:

@@ -162,11 +162,15 @@ def _of_pictures(train: Pictures, new: Pictures, name: str) -> list[Problem]:
     if len(before) < FEWEST or len(after) < FEWEST:
         return []
     found = []
-    for place, (what, unit) in enumerate((("brightness", ""), ("contrast", ""), ("colourfulness", ""), ("width", " pixels"), ("height", " pixels"))):
+    for place, (what, unit) in enumerate(
+        (("brightness", ""), ("contrast", ""), ("colourfulness", ""), ("width", " pixels"), ("height", " pixels"))
+    ):
         difference = tenths(before[:, place], after[:, place])
         if difference.real and difference.psi >= SOME:
             was, now = np.median(before[:, place]), np.median(after[:, place])
-            said = f"{what} of pictures has shifted: median {now:.0f}{unit}, in the training data {was:.0f}{unit} (PSI {difference.psi:.2f})"
+            said = (
+                f"{what} of pictures has shifted: median {now:.0f}{unit}, in the training data {was:.0f}{unit} (PSI {difference.psi:.2f})"
+            )
             found.append((difference.psi, Problem(_level(difference.psi), name, said, _remedy(difference.psi))))
     return [problem for _, problem in sorted(found, key=lambda entry: -entry[0])]
 

@@ -43,7 +43,11 @@ def empty(subject: Subject) -> list[Problem]:
     """No examples, very few, or nothing to learn from."""
     rows, where = len(subject.train), subject.where()
     if not rows:
-        return [Problem("error", where, "there is no example to learn from", "check that the file has rows below its header, or give another path")]
+        return [
+            Problem(
+                "error", where, "there is no example to learn from", "check that the file has rows below its header, or give another path"
+            )
+        ]
     found = []
     if subject.content.kind == "table" and subject.targets and not subject.features:
         left = [f"{column.name} ({column.why})" for column in subject.columns if column.role == "left-out"]
@@ -52,7 +56,9 @@ def empty(subject: Subject) -> list[Problem]:
         found.append(Problem("error", where, f"no column is left to learn {quoted(subject.targets)} from{said}", remedy))
     if rows < FEW_ROWS and subject.content.kind != "series":
         remedy = "gather more examples, or measure with --folds so that each one is used"
-        found.append(Problem("note", where, f"only {count(rows, 'example')} to learn from: results will differ a lot from seed to seed", remedy))
+        found.append(
+            Problem("note", where, f"only {count(rows, 'example')} to learn from: results will differ a lot from seed to seed", remedy)
+        )
     return found
 
 
@@ -85,7 +91,9 @@ def _text(subject: Subject, rows: Rows, column: Column, values: pl.Series, wrong
     if column.role == "feature":
         remedy += f"; if the column holds names and not numbers, say so with `--set data.types.{column.name}=category`"
     where = f"{subject.where(rows, column=column.name)}, {subject.places(rows, wrong)}"
-    return _error(subject, where, f"text in a column of numbers: {said}: {quoted(words.to_list())}", remedy, skippable=column.role == "feature")
+    return _error(
+        subject, where, f"text in a column of numbers: {said}: {quoted(words.to_list())}", remedy, skippable=column.role == "feature"
+    )
 
 
 def infinities(subject: Subject, rows: Rows) -> list[Problem]:
@@ -119,7 +127,12 @@ def similar_names(subject: Subject) -> list[Problem]:
     for column in subject.columns:
         groups[re.sub(r"[\s_.\-]+", "", column.name).casefold()].append(column.name)
     return [
-        Problem("warning", subject.where(), f"columns {quoted(names)} differ only in case, blanks or punctuation", "rename or --drop one of them")
+        Problem(
+            "warning",
+            subject.where(),
+            f"columns {quoted(names)} differ only in case, blanks or punctuation",
+            "rename or --drop one of them",
+        )
         for names in groups.values()
         if len(names) > 1
     ]
@@ -131,7 +144,11 @@ def unused(subject: Subject) -> list[Problem]:
     if subject.content.kind != "table":  # there, columns beside the pictures or the series are left out by their nature
         return found
     for column in subject.columns:
-        if column.role != "left-out" or column.name in (*subject.data.drop, subject.data.id, subject.data.group) or column.why.startswith("not among"):
+        if (
+            column.role != "left-out"
+            or column.name in (*subject.data.drop, subject.data.id, subject.data.group)
+            or column.why.startswith("not among")
+        ):
             continue
         remedy = "nothing to do; --drop it to silence this"
         if column.type == "identifier":
@@ -164,7 +181,9 @@ def sparse(subject: Subject, column: Column) -> list[Problem]:
 def many_categories(subject: Subject, column: Column) -> list[Problem]:
     """More categories than can be learned."""
     present = column.rows - column.missing
-    if column.type != "category" or not (column.distinct > MANY_CATEGORIES or (column.distinct > 100 and column.distinct > CATEGORY_SHARE * present)):
+    if column.type != "category" or not (
+        column.distinct > MANY_CATEGORIES or (column.distinct > 100 and column.distinct > CATEGORY_SHARE * present)
+    ):
         return []
     found = f"{column.distinct:,} different categories in {count(present, 'value')}: most are too rare to learn from"
     remedy = "rare ones count as one; if a part of the value repeats (a letter, a district), make it a column of its own"
@@ -221,7 +240,9 @@ def wide(subject: Subject, column: Column) -> list[Problem]:
     if positive.size < 20 or high < WIDE * low:
         return []
     found = f"positive values over {np.log10(high / low):.0f} powers of ten (1 % are under {low:.3g}, 1 % over {high:.3g})"
-    return [Problem("note", subject.where(column=column.name), found, "nothing to do: its logarithm is taken where that makes it less skewed")]
+    return [
+        Problem("note", subject.where(column=column.name), found, "nothing to do: its logarithm is taken where that makes it less skewed")
+    ]
 
 
 def piled_up(subject: Subject, column: Column) -> list[Problem]:

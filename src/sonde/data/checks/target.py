@@ -113,7 +113,14 @@ def constant(subject: Subject, target: str) -> list[Problem]:
             return []
     if subject.classifies:
         said = f"all {present.len():,} examples are of the one class {text(labels(present)[0])!r}"
-        return [Problem("error", subject.where(subject.train, column=target), f"{said}: there is nothing to tell apart", "add examples of another class")]
+        return [
+            Problem(
+                "error",
+                subject.where(subject.train, column=target),
+                f"{said}: there is nothing to tell apart",
+                "add examples of another class",
+            )
+        ]
     said = f"the target is {text(present[0])} in all {present.len():,} examples: there is nothing to learn"
     return [Problem("error", subject.where(subject.train, column=target), said, "choose another column with --target")]
 
@@ -140,7 +147,11 @@ def rare_classes(subject: Subject, target: str) -> list[Problem]:
     few = [name for name, examples in total.items() if 1 < examples < folds]
     if few:
         said = f"{verb(len(few), 'class', 'classes')} {quoted(few)} {verb(len(few), 'has', 'have')} fewer {unit}s than there are folds ({folds})"
-        found.append(Problem("warning", subject.where(column=target), said, f"use --folds {max(2, min(total[name] for name in few))}, or add {unit}s"))
+        found.append(
+            Problem(
+                "warning", subject.where(column=target), said, f"use --folds {max(2, min(total[name] for name in few))}, or add {unit}s"
+            )
+        )
     return found
 
 
@@ -185,7 +196,9 @@ def similar_labels(subject: Subject, target: str) -> list[Problem]:
         return []
     said = "; ".join(quoted(sorted(group)) for group in groups[:3]) + (f" and {len(groups) - 3} more" if len(groups) > 3 else "")
     remedy = "rename the folders so that each class has one" if subject.content.kind == "images" else "write each class in one way"
-    return [Problem("warning", subject.where(column=target), f"classes that differ only in case or blanks count as different: {said}", remedy)]
+    return [
+        Problem("warning", subject.where(column=target), f"classes that differ only in case or blanks count as different: {said}", remedy)
+    ]
 
 
 def unseen_labels(subject: Subject, target: str) -> list[Problem]:
@@ -203,7 +216,7 @@ def unseen_labels(subject: Subject, target: str) -> list[Problem]:
         unseen = values.gather(new).unique(maintain_order=True).to_list()
         given = rows.part in subject.content.parts
         said = f"{verb(len(unseen), 'class', 'classes')} {quoted(unseen)} ({count(len(new), 'example')}) not among the training classes"
-        said += f" {quoted(sorted(known.to_list(), key=_natural), limit=10)}"
+        said += f" {quoted(sorted((str(label) for label in known), key=_natural), limit=10)}"
         near = [f"{label!r} is probably {match!r}" for label in unseen[:3] if (match := _alike(label, known.to_list()))]
         remedy = ("; ".join(near) + ": write it in one way") if near else _remedy_unseen(subject, given=given)
         level: Level = "error" if given else "warning"
@@ -218,9 +231,12 @@ def _remedy_unseen(subject: Subject, *, given: bool) -> str:
 
 
 def _alike(label: str, known: list[str]) -> str | None:
-    """A known label with the same letters and digits."""
-    key = "".join(letter for letter in label.casefold() if letter.isalnum())
-    return next((other for other in known if key and "".join(letter for letter in other.casefold() if letter.isalnum()) == key), None)
+    """A known label that differs only in case and in blanks or stops at its ends, or else in punctuation."""
+    for form in (lambda word: word.casefold().strip(" \t.,;:'\""), lambda word: "".join(filter(str.isalnum, word.casefold()))):
+        same = [other for other in known if form(label) and form(other) == form(label)]
+        if len(same) == 1:
+            return same[0]
+    return None
 
 
 def absent_classes(subject: Subject, target: str) -> list[Problem]:
@@ -233,7 +249,9 @@ def absent_classes(subject: Subject, target: str) -> list[Problem]:
         there = set(labels(rows.column(target)).drop_nulls().unique())
         gone = sorted((label for label in known - there if not _told(subject, label, rows.part)), key=_natural)
         if there and gone:
-            said = f"{verb(len(gone), 'class', 'classes')} {quoted(gone)} of the training part {verb(len(gone), 'does', 'do')} not occur here"
+            said = (
+                f"{verb(len(gone), 'class', 'classes')} {quoted(gone)} of the training part {verb(len(gone), 'does', 'do')} not occur here"
+            )
             said += f": nothing is measured about {verb(len(gone), 'it', 'them')}"
             found.append(Problem("warning", subject.where(rows, column=target), said, "add such examples to this part"))
     return found
@@ -248,7 +266,9 @@ def not_numbers(subject: Subject, target: str) -> list[Problem]:
     wrong = (numbers_in(values).is_null() & values.is_not_null()).arg_true().to_numpy()
     if not len(wrong):
         return []
-    said = f"{subject.task} needs numbers, but the target holds {quoted(values.gather(wrong).unique(maintain_order=True).head(6).to_list())}"
+    said = (
+        f"{subject.task} needs numbers, but the target holds {quoted(values.gather(wrong).unique(maintain_order=True).head(6).to_list())}"
+    )
     where = f"{subject.where(subject.train, column=target)}, {subject.places(subject.train, wrong)}"
     return [Problem("error", where, said, "choose a column of numbers with --target, or say --task classification")]
 
