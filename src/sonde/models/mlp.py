@@ -68,8 +68,11 @@ class MLP(nn.Module):
             if isinstance(module, nn.Linear):
                 last = "xavier-uniform" if module is self.output else auto
                 initialise(module.weight, last if how == "auto" else how)
-                if module.bias is not None:
+                if module is self.output:
                     nn.init.zeros_(module.bias)
+                elif module.bias is not None:
+                    # Units that all bend at 0 would leave a curve over one number without pieces.
+                    nn.init.uniform_(module.bias, -(module.in_features**-0.5), module.in_features**-0.5)
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.1)
 
