@@ -76,7 +76,7 @@ def psi(expected: np.ndarray, found: np.ndarray) -> Difference:
     value = float(((p - q) * np.log(p / q)).sum())
     freedom = bins - 1
     chance = freedom * (1 - 2 / (9 * freedom) + _NORMAL * np.sqrt(2 / (9 * freedom))) ** 3  # Wilson and Hilferty 1931
-    return Difference(value, value > chance * (1 / expected.sum() + 1 / found.sum()))
+    return Difference(value, bool(value > chance * (1 / expected.sum() + 1 / found.sum())))
 
 
 def tenths(values: np.ndarray, others: np.ndarray) -> Difference:

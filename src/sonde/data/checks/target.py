@@ -216,7 +216,8 @@ def unseen_labels(subject: Subject, target: str) -> list[Problem]:
         unseen = values.gather(new).unique(maintain_order=True).to_list()
         given = rows.part in subject.content.parts
         said = f"{verb(len(unseen), 'class', 'classes')} {quoted(unseen)} ({count(len(new), 'example')}) not among the training classes"
-        said += f" {quoted(sorted((str(label) for label in known), key=_natural), limit=10)}"
+        classes_known: list[str] = sorted(known.to_list(), key=_natural)
+        said += f" {quoted(classes_known, limit=10)}"
         near = [f"{label!r} is probably {match!r}" for label in unseen[:3] if (match := _alike(label, known.to_list()))]
         remedy = ("; ".join(near) + ": write it in one way") if near else _remedy_unseen(subject, given=given)
         level: Level = "error" if given else "warning"
