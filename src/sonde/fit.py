@@ -84,6 +84,8 @@ def train(recipe: Recipe, *, data: Any = None, out: Path | None = None, listen: 
         with record.locked(folder, world):
             if world.main:
                 record.describe(folder, experiment, world)
+                for listener in listen:  # told, not kept: data.json holds it
+                    listener({"event": "data", **experiment.findings.to_json()})
             return _fit(experiment, folder, world, listen, started=started, resume=False, pages=pages)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +21,7 @@ STEP = {
     "remaining_seconds": 3.0,
 }
 FOUND = {
+    "event": "data",
     "origin": "houses.csv",
     "task": {"name": "classification", "targets": ["sold"], "reason": "'sold' has 2 distinct values", "flag": "--task"},
     "parts": {"train": 1257, "test": 270},
@@ -41,10 +40,8 @@ def shown(capsys: pytest.CaptureFixture[str], *events: dict[str, Any], quiet: bo
     return seen.err
 
 
-def test_start_says_what_was_found_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "data.json").write_text(json.dumps(FOUND))
-    start = START | {"run": str(tmp_path)}
-    lines = shown(capsys, start, start).splitlines()
+def test_what_was_found_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(capsys, FOUND, START, FOUND, START).splitlines()
     assert lines[0] == "task: classification of sold: 'sold' has 2 distinct values (--task changes it)"
     assert lines[1] == "examples: train 1,257, test 270"
     assert lines[2:4] == ["error: row 9: broken", "  → mend it"]

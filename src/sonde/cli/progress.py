@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sonde.cli import findings
 from sonde.cli.output import duration, first_process, number, say
-from sonde.report.read import read_table
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -31,7 +29,9 @@ class Progress:
         """Show one event."""
         if self.quiet:
             return
-        show = {"start": self._start, "progress": self._progress, "evaluate": self._evaluate, "trace": self._trace}.get(event["event"])
+        show = {"data": self._data, "start": self._start, "progress": self._progress, "evaluate": self._evaluate, "trace": self._trace}.get(
+            event["event"]
+        )
         if show is not None:
             show(event)
         elif event.get("message"):
@@ -56,11 +56,13 @@ class Progress:
         else:
             self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def _start(self, event: Mapping[str, Any]) -> None:
-        if event.get("run") and not self.told:  # the folds of one run have the same data
+    def _data(self, event: Mapping[str, Any]) -> None:
+        if not self.told:  # the folds of one run have the same data
             self.told = True
-            for text in findings.lines(read_table(Path(event["run"]) / "data.json")):
+            for text in findings.lines(event):
                 self.line(text)
+
+    def _start(self, event: Mapping[str, Any]) -> None:
         self.line(f"{number(event['parameters'])} parameters, {number(event['epochs'])} epochs of {number(event['steps_per_epoch'])} steps")
 
     def _progress(self, event: Mapping[str, Any]) -> None:
