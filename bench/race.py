@@ -56,10 +56,10 @@ def running(entry: Entry, *, network: str, examples: int, batch: int, peers: str
     python = peers if entry.peer and peers else sys.executable
     command = [python, "-m", f"bench.contenders.{entry.file}", "--network", network, "--examples", str(examples)]
     command += ["--batch", str(batch), "--workers", str(entry.workers), *(["--compile"] if entry.compile else [])]
-    with tempfile.NamedTemporaryFile("w+", suffix=".txt") as errors:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
+    with tempfile.NamedTemporaryFile("w+", suffix=".txt") as errors, tempfile.TemporaryDirectory() as compiled:
+        # Each compiles for itself: PyTorch would otherwise hand one contender what another one has waited for.
+        own = {**environment(), "TORCHINDUCTOR_CACHE_DIR": compiled}
+        process = subprocess.Popen(command, cwd=ROOT, env=own, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
         try:
             yield Contender(process, errors.name)
         finally:
