@@ -112,3 +112,14 @@ def test_a_constant_series() -> None:
 def test_dates_written_as_text() -> None:
     findings = examine(series(pl.DataFrame({"day": [str(day) for day in days(50)], "y": numbers(50)})), "forecasting")
     assert findings.to_json()["series"]["start"] == "2021-01-26"
+
+
+def test_what_the_reader_said_is_not_repeated() -> None:
+    when = [day for place, day in enumerate(days(60)) if place not in (10, 30, 31)]
+    content = series({"day": when, "y": numbers(57)})
+    told = type(content)(**{**vars(content), "notes": ("day: 2 gaps, 3 of 60 steps of a day are missing",)})
+    assert examine(told, "forecasting").problems == ()
+    half = [day for place, day in enumerate(days(120)) if place < 40 or place % 3]
+    content = series({"day": half, "y": numbers(len(half))})
+    told = type(content)(**{**vars(content), "notes": ("day: 27 gaps",)})
+    assert one(examine(told, "forecasting"), "gaps").level == "warning"

@@ -123,7 +123,7 @@ def test_what_the_reader_said_of_a_class_is_not_repeated() -> None:
     train = pl.DataFrame({"x": numbers(60), "y": ["cat", "dog"] * 30})
     test = pl.DataFrame({"x": numbers(30, seed=1), "y": ["cat", "dog", "eel"] * 10})
     content = table(train, test=test)
-    said = Problem("error", "t.csv", "the test part has pictures of 'eel', which the training part lacks", "rename it")
+    said = Problem("error", "t.csv", "the test part has 10 pictures of 'eel', a class that the training part lacks", "rename it")
     findings = examine(type(content)(**{**vars(content), "problems": (said,)}), "classification")
     assert [problem for problem in findings.problems if "eel" in problem.found] == [said]
 

@@ -24,7 +24,7 @@ def columns(subject: Subject, rows: Rows) -> list[Problem]:
     if frame is train:
         return []
     used = [column.name for column in subject.columns if column.role == "feature"]
-    gone = [name for name in used if name not in frame.columns]
+    gone = [name for name in used if name not in frame.columns and not subject.told(repr(name), "is missing here")]
     problems = []
     if gone:
         others = [name for name in frame.columns if name not in train.columns]

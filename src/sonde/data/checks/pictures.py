@@ -131,8 +131,8 @@ def _header(pictures: Pictures, index: int, mode: str) -> tuple[str, bool]:
 
 def unreadable(subject: Subject, looks: Sequence[Look]) -> list[Problem]:
     """Pictures that cannot be decoded, unless the reader named them already."""
-    known = {(problem.where, problem.found) for problem in subject.content.problems}
-    problems = [look.problem for look in looks if look.problem is not None and (look.problem.where, look.problem.found) not in known]
+    problems = [look.problem for look in looks if look.problem is not None]
+    problems = [problem for problem in problems if not subject.told(problem.where)]
     skipped = subject.data.on_error == "skip"
     return [replace(problem, level="warning", found=f"{problem.found}; left out") if skipped else problem for problem in problems]
 

@@ -75,7 +75,7 @@ def order(subject: Subject, rows: Rows) -> list[Problem]:
     where = subject.where(rows, column=_time_column(subject))
     problems = []
     unknown = np.flatnonzero(~np.isfinite(when))
-    if len(unknown):
+    if len(unknown) and not subject.told("is missing") and not subject.told("is no date"):
         said = f"{count(len(unknown), 'row')} without a date"
         problems.append(Problem("error", f"{where}, {subject.places(rows, unknown)}", said, "fill the dates in or delete the rows"))
     known = when[np.isfinite(when)]
@@ -85,7 +85,7 @@ def order(subject: Subject, rows: Rows) -> list[Problem]:
         problems.append(
             Problem("note", f"{where}, {subject.places(rows, back)}", said, "nothing to do: rows are put in order before windows are cut")
         )
-    if len(np.unique(known)) < len(known):
+    if len(np.unique(known)) < len(known) and not subject.told("stands on line", "already"):
         by_time = np.argsort(when, kind="stable")
         again = np.sort(by_time[1:][np.diff(when[by_time]) == 0])
         said = f"{count(len(again), 'row')} {verb(len(again), 'has', 'have')} a time that an earlier row has"
@@ -112,7 +112,9 @@ def gaps(subject: Subject, rows: Rows) -> list[Problem]:
         return [Problem("note", subject.where(rows, column=_time_column(subject)), "weekends are missing, and nothing else", remedy)]
     said = f"{count(len(found), 'gap')}, {absent:,} of {absent + len(distinct):,} {_unit(step, dates)}s are missing ({shown}{more})"
     level: Level = "warning" if absent > 0.1 * len(distinct) else "note"
-    remedy = "nothing to do: no window is cut across a gap; fill them in where you know the values"
+    if level == "note" and subject.told("gaps"):
+        return []
+    remedy = "fill them in where you know the values: windows count rows, not days"
     return [Problem(level, subject.where(rows, column=_time_column(subject)), said, remedy)]
 
 

@@ -87,6 +87,11 @@ class Subject:
         """All rows as they stand in the files, whatever part they went to."""
         return tuple(Rows(part, examples) for part, examples in self.content.parts.items())
 
+    def told(self, *words: str) -> bool:
+        """Whether the reader has said something that holds all of `words`, so that it need not be said again."""
+        said = [f"{problem.where} {problem.found}" for problem in self.content.problems] + list(self.content.notes)
+        return any(all(word in line for word in words) for line in said)
+
     def file(self, rows: Rows | None = None) -> str:
         """What to call the place where rows stand: their file where the part has one of its own, else the origin."""
         content = self.content

@@ -75,7 +75,7 @@ def text_in_numbers(subject: Subject, rows: Rows) -> list[Problem]:
             continue
         values = rows.column(name)
         numbers = numbers_in(values)
-        if numbers.null_count() > values.null_count():
+        if numbers.null_count() > values.null_count() and not subject.told(f"column {name!r}", "is text"):
             wrong = (numbers.is_null() & values.is_not_null()).arg_true().to_numpy()
             found.append(_text(subject, rows, column, values, wrong))
         infinite = numbers.is_infinite().fill_null(False).arg_true().to_numpy()
@@ -239,7 +239,7 @@ def wide(subject: Subject, column: Column) -> list[Problem]:
     low, high = np.quantile(positive, [0.01, 0.99])
     if positive.size < 20 or high < WIDE * low:
         return []
-    found = f"positive values over {np.log10(high / low):.0f} powers of ten (1 % are under {low:.3g}, 1 % over {high:.3g})"
+    found = f"positive values over {np.log10(high) - np.log10(low):.0f} powers of ten (1 % are under {low:.3g}, 1 % over {high:.3g})"
     return [
         Problem("note", subject.where(column=column.name), found, "nothing to do: its logarithm is taken where that makes it less skewed")
     ]

@@ -132,7 +132,7 @@ def rare_classes(subject: Subject, target: str) -> list[Problem]:
     total = {entry["name"]: entry["counts"].get("train", 0) if given else sum(entry["counts"].values()) for entry in counted}
     if len(total) < 2:
         return []
-    single = [name for name, examples in total.items() if examples == 1 and not _told(subject, name)]
+    single = [name for name, examples in total.items() if examples == 1 and not subject.told("class", repr(name))]
     unit = "picture" if subject.content.kind == "images" else "example"
     found = []
     if single:
@@ -153,11 +153,6 @@ def rare_classes(subject: Subject, target: str) -> list[Problem]:
             )
         )
     return found
-
-
-def _told(subject: Subject, label: str, *words: str) -> bool:
-    """Whether the reader has named a class already (class folders are compared while they are read)."""
-    return any(label in problem.found and all(word in problem.found for word in words) for problem in subject.content.problems)
 
 
 def _must_divide(subject: Subject) -> bool:
@@ -209,7 +204,7 @@ def unseen_labels(subject: Subject, target: str) -> list[Problem]:
         if target not in rows.examples.frame.columns:
             continue
         values = labels(rows.column(target))
-        told = [label for label in values.unique().drop_nulls() if _told(subject, label)]
+        told = [label for label in values.unique().drop_nulls() if subject.told("class", repr(label))]
         new = (values.is_not_null() & ~values.is_in(known.to_list() + told)).arg_true().to_numpy()
         if not len(new):
             continue
@@ -248,8 +243,8 @@ def absent_classes(subject: Subject, target: str) -> list[Problem]:
         if rows.part not in subject.content.parts or target not in rows.examples.frame.columns or not len(rows):
             continue
         there = set(labels(rows.column(target)).drop_nulls().unique())
-        gone = sorted((label for label in known - there if not _told(subject, label, rows.part)), key=_natural)
-        if there and gone:
+        gone = sorted(known - there, key=_natural)
+        if there and gone and not subject.told(f"the {rows.part} part has no picture of"):
             said = (
                 f"{verb(len(gone), 'class', 'classes')} {quoted(gone)} of the training part {verb(len(gone), 'does', 'do')} not occur here"
             )
