@@ -56,8 +56,12 @@ class Batches:
         self.steps = -(-len(self.index) // batch_size)
         tensors = [*columns.inputs] + ([] if columns.targets is None else [columns.targets])
         self.row_bytes = sum(tensor.element_size() * tensor[:1].numel() for tensor in tensors) or 1
-        self.mapped = columns.mapped or not self._fits(self.row_bytes * len(columns))
-        self.columns = columns if self.mapped else columns.to(self.device)
+        self.mapped = columns.mapped or not self._fits(self.row_bytes * len(self.index))
+        # Elsewhere than on the CPU a part keeps its own rows alone: several parts may share one set of columns.
+        self.own_rows = not self.mapped and self.device.type != "cpu" and len(self.index) < len(columns)
+        kept = columns.take(self.index) if self.own_rows else columns
+        self.columns = kept if self.mapped else kept.to(self.device)
+        self.numbers = self.index.to(self.device)
 
     def __len__(self) -> int:
         """The number of examples."""
@@ -65,7 +69,10 @@ class Batches:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[list[Batch]]:
         """This rank's pieces of each step from `start` on. Every rank has as many pieces; one may be of size 0."""
-        order = self.index[permutation(self.seed, epoch, len(self.index))] if self.shuffle else self.index
+        count = len(self.index)
+        order = permutation(self.seed, epoch, count) if self.shuffle else torch.arange(count)
+        if not self.own_rows:
+            order = self.index[order]
         if self.mapped:
             yield from self._ahead(order, epoch, start)
             return
@@ -99,7 +106,8 @@ class Batches:
         """Inputs, targets and example numbers of a block, augmented."""
         inputs = tuple(_wide(tensor.index_select(0, rows)) for tensor in self.columns.inputs)
         targets = None if self.columns.targets is None else self.columns.targets.index_select(0, rows)
-        return self._augmented(inputs, rows, epoch), targets, rows
+        numbers = self.numbers[rows] if self.own_rows else rows
+        return self._augmented(inputs, numbers, epoch), targets, numbers
 
     def _ahead(self, order: Tensor, epoch: int, start: int) -> Iterator[list[Batch]]:
         """As `epoch`, from files: each block is read in file order by a thread, while the block before is used."""

@@ -104,18 +104,18 @@ def _check_values(content: Content, values: pl.Series) -> None:
     if values.dtype.is_nested():
         found = "the target holds lists or structures, not one value a row"
         _refuse(found, "name a column of numbers or classes with --target", where=_column(content, values))
-    if present.n_unique() == 1 and content.kind != "series":
+    if content.kind != "series" and bool((present == present[0]).all()):
         found = f"the target is always {present[0]!r}, so there is nothing to learn"
         _refuse(found, "name another --target, or add examples of other classes", where=_column(content, values))
 
 
 def _one(values: pl.Series, *, pictures: bool) -> tuple[str, str]:
     present, name = _present(values), values.name
-    distinct = present.n_unique()
-    if not is_number(values) or (pictures and is_whole(values)):
-        return "classification", f"{name!r} has {distinct} classes"
-    if not is_whole(values):
+    if is_number(values) and not is_whole(values):
         return "regression", f"{name!r} is a number with fractions"
+    distinct = present.n_unique()
+    if not is_number(values) or pictures:
+        return "classification", f"{name!r} has {distinct} classes"
     if distinct > FEW:
         return "regression", f"{name!r} is a number with {distinct} distinct values, more than {FEW}"
     return "classification", f"{name!r} is a whole number with {distinct} distinct values, at most {FEW}"

@@ -75,8 +75,8 @@ def folds(selection: Selection, data: recipe.Data, *, task: str, targets: tuple[
     if not 2 <= k <= count:
         raise RecipeError(f"{k} folds of {count} examples", where="--folds", remedy=f"give a number from 2 to {count}")
     generator = np.random.default_rng([seed, 1])
-    if data.split == "time" or (data.split is None and data.time is not None):
-        order = _time_order(selection, data.time, "the data")
+    if task == "forecasting" or data.split == "time" or (data.split is None and data.time is not None):
+        order = _time_order(selection, None if task == "forecasting" else data.time, "the data")
         blocks = np.array_split(order, k + 1)
         return [(np.sort(np.concatenate(blocks[:i])), np.sort(blocks[i])) for i in range(1, k + 1)]
     if data.group is not None and data.split in (None, "group"):
@@ -109,6 +109,9 @@ def missing_targets(examples: Examples, targets: tuple[str, ...]) -> np.ndarray:
 
 def _strategy(content: Content, data: recipe.Data, task: str) -> str:
     """How parts are drawn, from what the user said and what the data are."""
+    if content.kind == "series" and data.split not in (None, "time", "given"):
+        what = f"--split {data.split} would put the days around an unseen day into training"
+        raise RecipeError(what, where="data.split", remedy="leave out --split: a series is cut by time")
     if data.split is not None and data.split != "given":
         needs = {"group": data.group, "time": data.time or content.time or (content.kind == "series" or None)}
         if data.split in needs and needs[data.split] is None:
@@ -145,7 +148,9 @@ def _known(content: Content, part: Part, data: recipe.Data, targets: tuple[str, 
         column = f"column {targets[0]!r}" if len(targets) == 1 else "the targets"
         remedy = "fill it in, or leave such rows out with --on-error skip"
         raise DataError([Problem("error", f"{origin}, line {examples.line(int(row))}, {column}", "the target is missing", remedy, int(row)) for row in absent])
-    return np.setdiff1d(np.arange(len(examples)), absent, assume_unique=True)
+    present = np.ones(len(examples), dtype=bool)
+    present[absent] = False
+    return np.flatnonzero(present)
 
 
 def _count(asked: float | str | None, default: float, total: int, part: str) -> int:
@@ -239,10 +244,10 @@ def _few(whole: Selection, rows: np.ndarray, count: int, targets: tuple[str, ...
 
 
 def _codes(selection: Selection, columns: tuple[str, ...]) -> np.ndarray:
-    """A whole number from 0 up for each distinct value, in order of first appearance."""
+    """A whole number from 0 up for each distinct value, in order of its text."""
     values = _column(selection, columns[0])
     text = values.cast(pl.String).fill_null("")
-    return text.rank("dense").to_numpy().astype(np.int64) - 1
+    return text.cast(pl.Enum(text.unique().sort())).to_physical().to_numpy().astype(np.int64)
 
 
 def _column(selection: Selection, name: str) -> pl.Series:

@@ -49,6 +49,11 @@ class Columns:
     def __len__(self) -> int:
         return len(self.valid)
 
+    def take(self, index: Tensor) -> Columns:
+        """The rows `index`, int64, in memory."""
+        targets = None if self.targets is None else self.targets[index]
+        return Columns(tuple(tensor[index] for tensor in self.inputs), targets, self.valid[index.numpy()])
+
     def to(self, device: torch.device) -> Columns:
         """The same columns on another device."""
         targets = None if self.targets is None else self.targets.to(device)
@@ -174,11 +179,11 @@ def _open(folder: Path, has_targets: bool, on_error: str) -> Columns | None:
     if not folder.is_dir():
         return None
     try:
-        valid = np.load(folder / "valid.npy")
+        valid = np.load(folder / "valid.npy", allow_pickle=False)
         problems = [Problem(**problem) for problem in json.loads((folder / "problems.json").read_text(encoding="utf-8"))]
         names = sorted((path for path in folder.glob("*.npy") if path.stem.isdigit()), key=lambda path: int(path.stem))
         # "c": private pages, so that torch may have a writable tensor; nobody writes, so they stay shared.
-        arrays = [np.load(path, mmap_mode="c") for path in names]
+        arrays = [np.load(path, mmap_mode="c", allow_pickle=False) for path in names]
     except (OSError, ValueError, TypeError, EOFError):
         shutil.rmtree(folder, ignore_errors=True)
         return None

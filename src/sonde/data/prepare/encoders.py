@@ -3,12 +3,15 @@
 An encoder gives raw numbers, float32 with NaN where missing, and codes, int32, in which 0 stands for values that are rare
 in training or did not occur there. What else is done to numbers (logarithm, mean, spread, an indicator of missing
 values) is fitted here as `Scale` and carried out by the saved model's first step.
+
+Every encoder has `scales`, one for each number that it gives; `sizes`, the number of codes of each category that it
+gives, 0 included; `words`, what is done with the column; and `encode(values)`, the numbers float32 (row, number) and the
+codes int32 (row, category).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -46,29 +49,6 @@ class Scale:
         steps += ["centred and scaled"]
         steps += ["missing ones take the mean, and a further column says so"] if self.missing else []
         return ", ".join(steps)
-
-
-class Encoder(Protocol):
-    """One column's encoding."""
-
-    @property
-    def scales(self) -> tuple[Scale, ...]:
-        """One for each number that it gives."""
-        ...
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The number of codes, 0 included, of each category that it gives."""
-        ...
-
-    @property
-    def words(self) -> str:
-        """What is done with the column, in words."""
-        ...
-
-    def encode(self, values: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers float32 (row, number) and codes int32 (row, category)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -128,8 +108,8 @@ class Category:
 
     @property
     def words(self) -> str:
-        also = ", missing is a category too" if self.missing else ""
-        return f"{len(self.values)} categories; rare and unseen values share one more{also}"
+        also = ", missing" if self.missing else ""
+        return f"{len(self.values)} categories{also} and one for rare or unseen values"
 
     def encode(self, values: pl.Series) -> tuple[np.ndarray, np.ndarray]:
         text = as_text(values)
@@ -216,6 +196,9 @@ class Text:
         counted = _words(values).join(known, on="word").group_by("row", "place").len("count")
         numbers[counted["row"].to_numpy(), counted["place"].to_numpy()] = np.log1p(counted["count"].to_numpy())
         return numbers, _no_codes(len(values))
+
+
+Encoder = Number | Category | Date | Text
 
 
 def fit_scale(values: np.ndarray) -> Scale:

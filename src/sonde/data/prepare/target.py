@@ -117,7 +117,7 @@ def skewness(values: np.ndarray) -> float:
     """The third standardised moment; 0 for constant values."""
     centred = values - values.mean()
     std = np.sqrt(np.mean(centred**2))
-    return float(np.mean(centred**3) / std**3) if std > 0 else 0.0
+    return float(np.mean((centred / std) ** 3)) if std > 0 else 0.0
 
 
 def labels(values: pl.Series) -> pl.Series:
