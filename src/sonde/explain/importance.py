@@ -38,15 +38,20 @@ def importance(run: Run, data: PartData, *, repeats: int = REPEATS, seed: int = 
     batch = next(PartData(data.columns, index, data.examples).batches(len(index), run.device).epoch(0))[0]
     measure, sign = _measure(run)
     model, task = run.model.eval(), run.task
-
-    def value(inputs: tuple[Tensor, ...]) -> float:
-        return sign * measure(task.predict(model, inputs), batch)
-
     generator = np.random.default_rng(seed)
-    orders = [torch.from_numpy(generator.permutation(len(index))).to(run.device) for _ in range(repeats)]
+    order = torch.cat([torch.from_numpy(generator.permutation(len(index))) for _ in range(repeats)]).to(run.device)
+    # All shuffles of a column are predicted at once; then the column is put back.
+    stacked = tuple(tensor.repeat(repeats, 1) for tensor in batch.inputs)
+    drops: dict[str, list[float]] = {}
     with torch.no_grad():
-        whole = value(batch.inputs)
-        drops = {name: [whole - value(_shuffled(batch.inputs, where, order)) for order in orders] for name, where in places.items()}
+        whole = measure(task.predict(model, batch.inputs), batch)
+        for name, where in places.items():
+            for tensor, full, place in zip(batch.inputs, stacked, where, strict=False):
+                full[:, place] = tensor[:, place][order]
+            pieces = task.predict(model, stacked).split(len(index))
+            drops[name] = [sign * (whole - measure(piece, batch)) for piece in pieces]
+            for tensor, full, place in zip(batch.inputs, stacked, where, strict=False):
+                full[:, place] = tensor[:, place].repeat(repeats, 1)
     found = [{"column": name, "mean": float(np.mean(drop)), "sd": float(np.std(drop))} for name, drop in drops.items()]
     return sorted(found, key=lambda each: -each["mean"])
 
@@ -84,16 +89,3 @@ def _measure(run: Run) -> tuple[Callable[[Tensor, Batch], float], int]:
     metric = run.task.metrics(final=False)[headline(run)]
     assert not isinstance(metric, RowMetric)
     return (lambda prediction, batch: metric.value(metric.state(prediction, batch))), 1 if metric.better == "higher" else -1
-
-
-def _shuffled(inputs: tuple[Tensor, ...], where: tuple[slice, slice], order: Tensor) -> tuple[Tensor, ...]:
-    """The inputs with one column's numbers and codes in another order of the rows."""
-    changed = []
-    for tensor, place in zip(inputs, where, strict=False):
-        if place.start == place.stop:
-            changed.append(tensor)
-            continue
-        tensor = tensor.clone()
-        tensor[:, place] = tensor[order][:, place]
-        changed.append(tensor)
-    return tuple(changed)

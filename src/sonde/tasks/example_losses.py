@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 from torch.nn import functional as F
 
+from sonde.tasks.transforms import from_target
 
-def example_losses(predictions: Tensor, targets: Tensor, *, kind: str) -> Tensor:
-    """float64 (example,). `predictions` are a task's, `kind` that of the fitted target.
+
+def example_losses(predictions: Tensor, targets: Tensor, *, target: dict[str, Any]) -> Tensor:
+    """float64 (example,). `predictions` are a task's, `target` is the fitted target (data/prepare/target.py).
 
     classes: −ln p of the true class; labels: the mean binary cross-entropy of the labels; numbers: the mean over the
-    outputs of (y − ŷ)², in squared units of the data.
+    outputs of (z − ẑ)², where z is the transformed value, so that prices whose logarithm is learned are ranked by it.
     """
-    predictions = predictions.double()
+    predictions, kind = predictions.double(), target["kind"]
     if kind == "classes":
         return F.cross_entropy(predictions, targets, reduction="none")
     if kind == "labels":
         return F.binary_cross_entropy_with_logits(predictions, targets.double(), reduction="none").mean(1)
-    return (predictions - targets.double()).square().mean(1)
+    transform = from_target(target)
+    return (transform.forward(predictions) - transform.forward(targets.double())).square().mean(1)
