@@ -47,7 +47,7 @@ def test_what_was_found_is_said_once(capsys: pytest.CaptureFixture[str]) -> None
     assert lines[2:4] == ["error: row 9: broken", "  → mend it"]
     assert "… and 2 more: `sonde data houses.csv` lists them" in lines
     assert "note: dates were sorted" in lines
-    assert lines[-2:] == ["1,234 parameters, 2 epochs of 10 steps"] * 2
+    assert lines[-2:] == ["1,234 parameters, 1,257 examples, 2 epochs of 10 steps"] * 2
 
 
 def test_measures_and_messages(capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,6 +56,16 @@ def test_measures_and_messages(capsys: pytest.CaptureFixture[str]) -> None:
         capsys, evaluate, {"event": "note", "message": "fold 1 of 5"}, {"event": "stop", "step": 3, "reason": "epochs", "message": ""}
     )
     assert text == "epoch 1  validation  accuracy 0.9815  loss 0.0612\nfold 1 of 5\n"
+
+
+def test_long_trainings_and_final_measures_do_not_flood(capsys: pytest.CaptureFixture[str]) -> None:
+    start = START | {"epochs": 100}
+    events = [
+        {"event": "evaluate", "step": 10 * epoch, "epoch": epoch, "part": "validation", "metrics": {"rmse": 1.0}} for epoch in range(1, 101)
+    ]
+    last = [events[-1], {**events[-1], "part": "test"}]
+    lines = shown(capsys, start, *events, *last).splitlines()[1:]
+    assert [int(line.split()[1]) for line in lines] == [1, *range(5, 101, 5)]
 
 
 def test_trace_shows_every_number_of_a_step(capsys: pytest.CaptureFixture[str]) -> None:

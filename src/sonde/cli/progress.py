@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from sonde.cli import findings
 from sonde.cli.output import duration, first_process, number, say
+from sonde.report.numbers import plural
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 PAUSE = 10.0  # seconds between lines where there is no terminal
+LINES = 20  # epochs of which a long training tells the measures, or a few more
 
 
 class Progress:
@@ -24,6 +26,8 @@ class Progress:
         self.bar: Bar | None = None
         self.spoke = time.monotonic()
         self.told = False
+        self.epochs = 0
+        self.evaluated = -1
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Show one event."""
@@ -63,7 +67,9 @@ class Progress:
                 self.line(text)
 
     def _start(self, event: Mapping[str, Any]) -> None:
-        self.line(f"{number(event['parameters'])} parameters, {number(event['epochs'])} epochs of {number(event['steps_per_epoch'])} steps")
+        self.epochs, self.evaluated = event["epochs"], -1
+        counted = ", ".join(plural(event[key], key.removesuffix("s")) for key in ("parameters", "examples", "epochs"))
+        self.line(f"{counted} of {plural(event['steps_per_epoch'], 'step')}")
 
     def _progress(self, event: Mapping[str, Any]) -> None:
         text = f"epoch {event['epoch']}/{event['epochs']}  loss {number(event['loss'])}  {number(round(event['examples_per_second']))} examples/s"
@@ -75,8 +81,12 @@ class Progress:
             self.line(f"step {event['step']:,}/{event['steps']:,}  {text}  {duration(event['remaining_seconds'])} left")
 
     def _evaluate(self, event: Mapping[str, Any]) -> None:
-        self.spoke = time.monotonic()
-        self.line(f"epoch {number(event['epoch'])}  {event['part']}  {measures(event['metrics'])}")
+        """Of a long training about twenty epochs; the final measures, which the closing block has, not again."""
+        epoch, sparse = event["epoch"], max(1, self.epochs // LINES)
+        if event["part"] != "validation" or event["step"] == self.evaluated or (epoch % sparse and epoch != 1):
+            return
+        self.evaluated, self.spoke = event["step"], time.monotonic()
+        self.line(f"epoch {number(epoch)}  {event['part']}  {measures(event['metrics'])}")
 
     def _trace(self, event: Mapping[str, Any]) -> None:
         parts = [f"{key} {_numbers(event[key])}" for key in ("inputs", "targets", "logits", "output", "loss") if event.get(key) is not None]

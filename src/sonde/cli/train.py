@@ -11,7 +11,7 @@ from cyclopts import Parameter
 import sonde
 from sonde.cli import summary
 from sonde.cli.flags import Json, Quiet, flag, given, many, settings, variations
-from sonde.cli.output import Answer, say
+from sonde.cli.output import Answer, say, table
 from sonde.cli.progress import Progress
 from sonde.errors import UsageError
 from sonde.recipe import FLAGS, Recipe, with_flags, with_settings
@@ -118,4 +118,6 @@ def _vary(
 
     recipe = with_settings(with_flags(fit.recipe_for(source), flags), changes)
     found = vary(recipe, key, values, out=out, listen=listen)
-    return Answer(found, str(found["text"]), json=json)
+    rows = [(point["value"], point["train"], point["validation"], point["verdict"], point["run"]) for point in found["points"]]
+    heads = (found["key"], f"{found['metric']}, train", "validation", "verdict", "run")
+    return Answer(found, "\n".join([table(rows, heads), "", found["message"], f"page {found['page']}"]), json=json)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -112,6 +112,7 @@ def _head(path: Path) -> bytes:
         return stream.read(24)
 
 
+@runtime_checkable
 class Stored(Protocol):
     """Pictures that are kept as encoded bytes."""
 
