@@ -35,7 +35,7 @@ class Listed:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def read(self, index: int) -> np.ndarray:
+    def read(self, index: int, at_least: int = 0) -> np.ndarray:
         picture = self.pictures[index]
         if picture is None:
             raise DataError(Problem("error", self.name(index), "the file is truncated", "copy it again"))

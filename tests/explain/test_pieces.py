@@ -111,7 +111,7 @@ class Two:
     def __len__(self) -> int:
         return 10
 
-    def read(self, index: int) -> np.ndarray:
+    def read(self, index: int, at_least: int = 0) -> np.ndarray:
         if index == 5:
             raise DataError(Problem("error", "b.png", "this is no picture", "mend it"))
         return np.arange(8 * 6, dtype=np.uint8).reshape(8, 6, 1)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from data.making import everything, pictures
 from sonde.data.prepare.images import ImagePreparation, decode, fit_images, fit_square
+from sonde.data.readers.pictures import FilePictures
 from sonde.data.split import Selection
 from sonde.errors import DataError
 from sonde.recipe import Data
@@ -120,3 +123,15 @@ def test_rows_without_pictures_are_refused() -> None:
     examples = pictures(grey(8, 8, 1), [0]).examples
     with pytest.raises(DataError, match=r"there are no pictures\n.*give a folder, an archive or a table that names them"):
         fitted(grey(8, 8, 1)).encode(type(examples)(examples.frame))
+
+
+def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size(tmp_path: Path) -> None:
+    y, x = np.mgrid[0:480, 0:640] / 640 * 255
+    smooth = np.stack([x, y, 255 - x], axis=2).astype(np.uint8)
+    Image.fromarray(smooth).save(tmp_path / "photo.jpg", quality=95)
+    stored = FilePictures([tmp_path / "photo.jpg"], ["photo.jpg"])
+    assert stored.read(0).shape == (480, 640, 3)
+    assert stored.read(0, 96).shape == (120, 160, 3)
+    assert stored.read(0, 200).shape == (240, 320, 3)
+    whole, drafted = fit_square(stored.read(0), 96, 3), fit_square(stored.read(0, 96), 96, 3)
+    assert np.abs(whole.astype(int) - drafted.astype(int)).mean() < 2

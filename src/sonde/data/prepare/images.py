@@ -16,8 +16,10 @@ from sonde.data.contents import Examples, Pictures
 from sonde.data.split import Selection
 from sonde.errors import DataError, Problem
 
-SAMPLE = 1000  # training pictures that size, channels, mean and spread are taken from
+LOOKED_AT = 200  # training pictures that size, channels, mean and spread are taken from
+SMALL = 5000  # of them where they are kept as they are, which costs little
 PHOTOGRAPH = 96  # pixels: working size of pictures that differ in size, unless they are smaller
+SAME = "the size that all have"
 TASK = 64  # pictures that a thread decodes at a time
 
 
@@ -57,7 +59,7 @@ class ImagePreparation:
         rows = np.arange(len(examples)) if index is None else index
         out = np.zeros((len(rows), self.channels, self.size, self.size), dtype=np.uint8)
         problems: list[Problem] = []
-        for place, row, picture in decode(_pictures(examples), rows):
+        for place, row, picture in decode(_pictures(examples), rows, at_least=self.size):
             if isinstance(picture, DataError):
                 first = picture.problems[0]
                 problems.append(Problem("error", first.where, first.found, first.remedy, row))
@@ -81,20 +83,21 @@ class ImagePreparation:
 
 
 def fit_images(train: Selection, data: recipe.Data) -> ImagePreparation:
-    """Size, channels, mean and spread from at most 1,000 pictures of the training part, spread over all of it.
+    """Size, channels, mean and spread from 200 pictures of the training part, 5,000 of small ones, spread over all of it.
 
     `data.size` decides the size where it is given. Pictures that all have one square size of at most 96 keep it; others
     are brought to 96, or to the middle one of their shorter sides where that is less. One channel if all are grey.
     """
-    step = max(1, len(train) // SAMPLE)
-    rows = train.index[::step]
-    kept = [picture for _, _, picture in decode(_pictures(train.examples), rows) if not isinstance(picture, DataError)]
+    rows = _spread(train.index, LOOKED_AT)
+    kept = _readable(train.examples, rows)
     if not kept:
         first = _pictures(train.examples).name(int(rows[0]))
         found = f"none of {len(rows)} training pictures can be decoded, this one first among them"
         raise DataError(Problem("error", first, found, "`sonde data PATH` says what is wrong with each"))
-    channels = max(picture.shape[2] for picture in kept)
     size, why = _working_size(kept, data.size)
+    if why == SAME:
+        kept = _readable(train.examples, _spread(train.index, SMALL))
+    channels = max(picture.shape[2] for picture in kept)
     total, square, count = np.zeros(channels), np.zeros(channels), 0
     for picture in kept:
         pixels = fit_square(picture, size, channels).reshape(channels, -1).astype(np.float64) / 255
@@ -119,11 +122,14 @@ def fit_square(picture: np.ndarray, size: int, channels: int) -> np.ndarray:
     return picture.transpose(2, 0, 1)
 
 
-def decode(pictures: Pictures, rows: np.ndarray) -> Iterator[tuple[int, int, np.ndarray | DataError]]:
-    """(place in `rows`, row, picture or what is wrong with it), in order, decoded by as many threads as there are cores."""
+def decode(pictures: Pictures, rows: np.ndarray, *, at_least: int = 0) -> Iterator[tuple[int, int, np.ndarray | DataError]]:
+    """(place in `rows`, row, picture or what is wrong with it), in order, decoded by as many threads as there are cores.
+
+    `at_least`: pixels a side that are enough; 0: pictures as they are.
+    """
 
     def some(start: int) -> list[np.ndarray | DataError]:
-        return [_read(pictures, int(row)) for row in rows[start : start + TASK]]
+        return [_read(pictures, int(row), at_least) for row in rows[start : start + TASK]]
 
     threads = min(os.cpu_count() or 1, 16, max(1, len(rows) // TASK))
     with ThreadPoolExecutor(threads) as pool:
@@ -139,9 +145,18 @@ def decode(pictures: Pictures, rows: np.ndarray) -> Iterator[tuple[int, int, np.
                 yield place, int(rows[place]), picture
 
 
-def _read(pictures: Pictures, row: int) -> np.ndarray | DataError:
+def _readable(examples: Examples, rows: np.ndarray) -> list[np.ndarray]:
+    return [picture for _, _, picture in decode(_pictures(examples), rows) if not isinstance(picture, DataError)]
+
+
+def _spread(rows: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of `rows`, evenly spread."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64))]
+
+
+def _read(pictures: Pictures, row: int, at_least: int) -> np.ndarray | DataError:
     try:
-        return pictures.read(row)
+        return pictures.read(row, at_least)
     except DataError as error:
         return error
 
@@ -152,7 +167,7 @@ def _working_size(pictures: list[np.ndarray], asked: int | None) -> tuple[int, s
     shapes = {picture.shape[:2] for picture in pictures}
     height, width = next(iter(shapes))
     if len(shapes) == 1 and height == width <= PHOTOGRAPH:
-        return height, "the size that all have"
+        return height, SAME
     middle = int(np.median([min(picture.shape[:2]) for picture in pictures]))
     return min(PHOTOGRAPH, middle), "the shorter side is scaled and the middle square kept (--size changes it)"
 

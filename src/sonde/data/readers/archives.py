@@ -60,9 +60,9 @@ class Archive:
         """The bytes of member `index`."""
         return self.fetch(index)
 
-    def read(self, index: int) -> np.ndarray:
+    def read(self, index: int, at_least: int = 0) -> np.ndarray:
         """Member `index` as a picture: uint8 (height, width, channels)."""
-        return decode(self.source(index), self.name(index))
+        return decode(self.source(index), self.name(index), at_least)
 
     def name(self, index: int) -> str:
         return f"{self.path.name}:{self.members[index]}"

@@ -35,9 +35,9 @@ class _Several:
         which = int(np.searchsorted(self.starts, index, side="right")) - 1
         return self.archives[which], index - int(self.starts[which])
 
-    def read(self, index: int) -> np.ndarray:
+    def read(self, index: int, at_least: int = 0) -> np.ndarray:
         archive, place = self._find(index)
-        return archive.read(place)
+        return archive.read(place, at_least)
 
     def name(self, index: int) -> str:
         archive, place = self._find(index)

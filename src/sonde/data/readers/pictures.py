@@ -29,11 +29,12 @@ def is_picture(name: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES
 
 
-def decode(source: Path | bytes, name: str) -> np.ndarray:
+def decode(source: Path | bytes, name: str, at_least: int = 0) -> np.ndarray:
     """One picture as uint8 (height, width, channels), channels 1 (grey) or 3 (RGB).
 
     Rotated as its EXIF entry says; transparency is composited on white; palette and CMYK become RGB; 16-bit values are
-    scaled to 8 bits; of several frames the first. `name` is what messages call the picture.
+    scaled to 8 bits; of several frames the first. `name` is what messages call the picture. With `at_least` a JPEG may
+    be decoded at a fraction of its size that keeps so many pixels a side.
 
     Raises
     ------
@@ -44,6 +45,8 @@ def decode(source: Path | bytes, name: str) -> np.ndarray:
         with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as image:
             if image.width * image.height > PIXELS:
                 raise _bomb(name, image.width * image.height)
+            if at_least:
+                image.draft(None, (at_least, at_least))  # of JPEG alone; the decoder drops frequencies that do not show
             return _to_array(image)
     except DataError:
         raise
@@ -160,9 +163,9 @@ class FilePictures:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def read(self, index: int) -> np.ndarray:
+    def read(self, index: int, at_least: int = 0) -> np.ndarray:
         """Picture `index` as uint8 (height, width, channels)."""
-        return decode(self.paths[index], self.names[index])
+        return decode(self.paths[index], self.names[index], at_least)
 
     def name(self, index: int) -> str:
         return self.names[index]
@@ -182,7 +185,7 @@ class ArrayPictures:
     def __len__(self) -> int:
         return len(self.array)
 
-    def read(self, index: int) -> np.ndarray:
+    def read(self, index: int, at_least: int = 0) -> np.ndarray:
         """Picture `index` as uint8 (height, width, channels)."""
         return self.array[index]
 
