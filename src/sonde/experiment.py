@@ -23,7 +23,8 @@ from sonde.nn.normalise import normaliser
 from sonde.nn.prepared import Prepared
 from sonde.recipe import Recipe
 from sonde.recipes.defaults import Facts, complete
-from sonde.run import PartData
+from sonde.run import PartData, normalisation
+from sonde.training.loop import TINY
 from sonde.training.precision import check_precision, default_precision, working_dtype
 from sonde.training.world import World
 
@@ -64,7 +65,14 @@ def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
     network = models.build(recipe.model.name or "", config)
     if recipe.model.weights is not None:
         weight_files.load(Path(recipe.model.weights), network)
-    model = Prepared(normaliser(preparation.normalisation), network)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    if recipe.training.trace and parameters >= TINY:
+        raise RecipeError(
+            f"a trace prints every number of every step; {recipe.model.name} has {parameters:,} parameters here",
+            where="--trace",
+            remedy=f"trace a model of under {TINY} parameters, such as a perceptron or linear-regression of a few columns",
+        )
+    model = Prepared(normaliser(normalisation(preparation, recipe)), network)
     model.to(device=world.device, dtype=working_dtype(recipe.training.precision or "float32"))
     if recipe.training.channels_last and sizes.get("size"):
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

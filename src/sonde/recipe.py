@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
 from sonde.errors import RecipeError, did_you_mean, nearest
 
-FORMAT = 1
+FORMAT: Final = 1
 
 
 class Section(BaseModel):
@@ -45,6 +45,7 @@ class Data(Section):
     fold: PositiveInt | None = Field(None, description="train this one of the K folds; what is held out is its test part")
     examples: PositiveInt | None = Field(None, description="use so many training examples, drawn at random")
     size: PositiveInt | None = Field(None, description="working height and width of pictures, in pixels")
+    normalise: bool = Field(True, description="centre and scale inputs as the model's first step; false: numbers as they stand")
     augment: tuple[str, ...] | None = Field(None, description="augmentations: flip, flip-vertical, crop, colour, shift; none")
     on_error: Literal["stop", "skip"] = Field("stop", description="what to do with examples that cannot be read")
 
@@ -115,7 +116,15 @@ class Recipe(Section):
 
 # Which flag sets which value. Explicit, so that a reader finds a flag by searching for it.
 _RENAMED = {("task", "name"): "task", ("model", "name"): "model", ("optim", "name"): "optimizer"}
-_DEEP = {("data", "path"), ("data", "fold"), ("task", "options"), ("model", "config"), ("data", "types"), ("optim", "decay_bias")}
+_DEEP = {
+    ("data", "path"),
+    ("data", "fold"),
+    ("data", "normalise"),
+    ("task", "options"),
+    ("model", "config"),
+    ("data", "types"),
+    ("optim", "decay_bias"),
+}
 _SECTIONS: dict[str, type[Section]] = {"data": Data, "task": Task, "model": Model, "optim": Optim, "training": Training}
 
 FLAGS: dict[str, tuple[str, str]] = {

@@ -180,7 +180,6 @@ def measure(
             torch.distributed.broadcast(tensor, 0)
     measured: dict[str, dict[str, float]] = {}
     rows: list[pl.DataFrame] = []
-    classes = experiment.target.values.get("classes")
     for name, part in experiment.parts.items():
         index = part.index
         if name == "train" and len(index) > TRAINING_SAMPLE:
@@ -198,7 +197,7 @@ def measure(
         found = evaluate(loop.model, loop.task, batches, world, final=True)
         measured[name] = found.metrics
         if world.main and name != "train":
-            rows.append(prediction_rows(loop.task, name, part, found, id_column=recipe.data.id, readable=classes))
+            rows.append(prediction_rows(loop.task, name, part, found, id_column=recipe.data.id, target=experiment.target.values))
         if name != "train":
             loop.log.emit(
                 {"event": "evaluate", "step": loop.progress.step, "epoch": loop.progress.epoch, "part": name, "metrics": found.metrics}

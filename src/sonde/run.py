@@ -25,6 +25,7 @@ from sonde.data.prepare.fit import load_preparation
 from sonde.errors import DataError, Problem, RunError
 from sonde.nn.normalise import normaliser
 from sonde.nn.prepared import Prepared
+from sonde.tasks.example_losses import example_losses
 from sonde.training.checkpoints import Checkpoints, write_json
 from sonde.training.evaluate import Evaluation, evaluate, measure_predictions
 from sonde.training.precision import working_dtype
@@ -65,6 +66,19 @@ def read_json(path: Path) -> dict[str, Any]:
             remedy="install a newer Sonde",
         )
     return value
+
+
+def normalisation(preparation: Any, chosen: recipe.Recipe) -> dict[str, Any]:
+    """The numbers of the model's first step; with `data.normalise` off they change nothing (pictures still become 0 … 1)."""
+    fitted: dict[str, Any] = preparation.normalisation
+    if chosen.data.normalise:
+        return fitted
+    still: dict[str, Any] = (
+        {"mean": [0.0] * len(fitted["mean"]), "std": [1.0] * len(fitted["std"])}
+        if isinstance(fitted["mean"], list)
+        else {"mean": 0.0, "std": 1.0}
+    )
+    return fitted | still | ({"log": [False] * len(fitted["log"]), "clip": None} if "log" in fitted else {})
 
 
 def batch_of(network: nn.Module) -> int:
@@ -148,7 +162,7 @@ class Run:
         if self.folds:
             return self.folds[0].model
         described = self.description["model"]
-        model = Prepared(normaliser(self.preparation.normalisation), models.build(described["name"], described["config"]))
+        model = Prepared(normaliser(normalisation(self.preparation, self.recipe)), models.build(described["name"], described["config"]))
         model.to(dtype=working_dtype(self.recipe.training.precision or "float32"))
         checkpoint, _ = Checkpoints(self.path).load("best")
         averages = {name.partition(".")[2]: value for name, value in checkpoint.state.items() if name.startswith("average.")}
@@ -208,7 +222,7 @@ class Run:
         examples = content.examples
         prediction, index = self.predict_tensor(examples)
         chosen = examples if len(index) == len(examples) else examples.take(index)
-        return pl.DataFrame({"name": names(chosen, self.recipe.data.id), **self.task.table(prediction)})
+        return pl.DataFrame({"name": names(chosen, self.recipe.data.id, index), **self.task.table(prediction)})
 
     def evaluate(self, source: Any = None, *, part: str = "test") -> dict[str, Any]:
         """Measures on new data, or on one of the run's own parts; every look at the test part is counted in looks.json."""
@@ -284,27 +298,27 @@ class Run:
         return f"<b>{escape(self.description['model']['name'])}</b> <code>{escape(str(self.path))}</code><table>{rows}</table>{link}"
 
 
-def names(examples: Examples, id_column: str | None) -> list[str]:
-    """What to call each example: its id, its picture's name, or its row number."""
+def names(examples: Examples, id_column: str | None, index: np.ndarray) -> list[str]:
+    """What to call the examples, which are the rows `index` of their file: by id, by picture, or by row number."""
     if id_column is not None and id_column in examples.frame.columns:
         return [str(value) for value in examples.frame[id_column].to_list()]
     if examples.pictures is not None:
         return [examples.pictures.name(row) for row in range(len(examples))]
-    return [str(row) for row in range(len(examples))]
+    return [str(row) for row in index]
 
 
 def prediction_rows(
-    task: tasks.Task, part: str, data: PartData, found: Evaluation, *, id_column: str | None, readable: Sequence[Any] | None
+    task: tasks.Task, part: str, data: PartData, found: Evaluation, *, id_column: str | None, target: dict[str, Any]
 ) -> pl.DataFrame:
-    """The rows of predictions.parquet for one part. `readable` names the classes of integer targets."""
+    """The rows of predictions.parquet for one part. `target` are the fitted target's values."""
     assert found.predictions is not None and found.index is not None
     index = found.index.cpu().numpy()
     few = data.examples.take(index)
-    table: dict[str, Any] = {"part": [part] * len(index), "example": index, "name": names(few, id_column)}
+    table: dict[str, Any] = {"part": [part] * len(index), "example": index, "name": names(few, id_column, index)}
     targets = None if data.columns.targets is None else data.columns.targets[torch.from_numpy(index)]
     if targets is not None:
-        table["target"] = _readable(targets, readable)
-        table["loss"] = _losses(found.predictions.cpu(), targets).numpy()
+        table["target"] = _readable(targets, target.get("classes"))
+        table["loss"] = example_losses(found.predictions.cpu(), targets, target=target).numpy()
     return pl.DataFrame(table | task.table(found.predictions))
 
 
@@ -312,12 +326,3 @@ def _readable(targets: Tensor, classes: Sequence[Any] | None) -> Any:
     if not targets.is_floating_point() and classes is not None:
         return [str(classes[number]) for number in targets.tolist()]
     return targets.squeeze(-1).numpy() if targets.ndim == 1 or targets.shape[1] == 1 else targets.numpy().tolist()
-
-
-def _losses(predictions: Tensor, targets: Tensor) -> Tensor:
-    """How wrong each prediction is: −log p of the true class; the sum over labels; the squared error."""
-    if not targets.is_floating_point():
-        if predictions.shape[1] == 1:  # a perceptron's one number
-            return (-(2 * targets - 1) * predictions[:, 0]).clamp(min=0)
-        return nn.functional.cross_entropy(predictions.float(), targets, reduction="none")
-    return (predictions - targets.view_as(predictions)).square().sum(1)

@@ -28,7 +28,7 @@ def model_for(facts: Facts) -> str:
     """The model to start with."""
     if facts.kind == "images":
         if facts.size <= 32:
-            return "lenet" if facts.channels == 1 else "resnet20"
+            return "lenet" if facts.channels == 1 and facts.size >= 12 else "resnet20"
         return "resnet18"
     return "mlp"
 
@@ -75,11 +75,13 @@ def complete(recipe: Recipe, facts: Facts) -> Recipe:
     return recipe.replace(
         model={"name": name},
         optim={key: value for key, value in chosen.items() if optim[key] is None},
-        training=_without_none({
-            "batch_size": batch,
-            "epochs": epochs if recipe.training.epochs is None else None,
-            "patience": 0 if recipe.training.patience is None else None,
-        }),
+        training=_without_none(
+            {
+                "batch_size": batch,
+                "epochs": epochs if recipe.training.epochs is None else None,
+                "patience": 0 if recipe.training.patience is None else None,
+            }
+        ),
     )
 
 

@@ -34,12 +34,17 @@ class EventLog:
         self.listeners = tuple(listeners)
         self.file = None if path is None else path.open("ab")
 
-    def emit(self, event: Event) -> None:
-        """Keep and tell one event."""
+    def keep(self, event: Event) -> Event:
+        """Write one event down without telling anyone."""
         event = plain(event)
         if self.file is not None and event["event"] != "progress":
             self.file.write(json.dumps(event, ensure_ascii=False).encode() + b"\n")
             self.file.flush()
+        return event
+
+    def emit(self, event: Event) -> None:
+        """Keep and tell one event."""
+        event = self.keep(event)
         for listener in self.listeners:
             listener(event)
 

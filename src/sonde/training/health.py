@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sonde.data.batch import Batch
 from sonde.data.batches import Batches
+from sonde.nn.prepared import OwnLosses, Prepared
 from sonde.nn.scale import LayerScale, diagnose, layer_scales
 from sonde.tasks import Loss, Task
 
@@ -50,14 +51,17 @@ def values(network: nn.Module) -> dict[str, Any]:
     return {name: parameter.detach().tolist() for name, parameter in network.named_parameters()}
 
 
-def trace(network: nn.Module, model: nn.Module, pieces: list[Batch], losses: list[Loss], step: int) -> dict[str, Any]:
-    """One step as a student would write it down: inputs, logits, output, loss, gradient."""
+def trace(model: Prepared, pieces: list[Batch], losses: list[Loss], step: int) -> dict[str, Any]:
+    """One step as a student would write it down: inputs (as the network sees them), logits, output, loss, gradient."""
+    network = model.network
     logits = torch.cat([loss.output for loss in losses]).detach()
+    if isinstance(network, OwnLosses):  # a perceptron's one number z stands as the logits (0, z)
+        logits = logits[:, 1:]
     targets = [piece.targets for piece in pieces if piece.targets is not None]
     return {
         "event": "trace",
         "step": step,
-        "inputs": torch.cat([piece.inputs[0] for piece in pieces]).tolist(),
+        "inputs": torch.cat([model.normalise(*piece.inputs)[0] for piece in pieces]).tolist(),
         "targets": torch.cat(targets).tolist() if targets else None,
         "logits": logits.tolist(),
         "output": _output(logits),

@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from sonde.data.batches import Batches
 from sonde.errors import TrainingError
 from sonde.metrics.rows import RowMetric
+from sonde.nn.prepared import Prepared
 from sonde.optim.clip import clip, gradient_norm
 from sonde.optim.ema import Average
 from sonde.optim.project import project
@@ -37,6 +38,9 @@ from sonde.training.world import World
 # Steps between events, and seconds between two showings of progress.
 EVERY = 50
 SHOWN = 0.25
+# A model of so few weights leaves its first steps in the log, so that its path over the loss surface can be drawn.
+TINY = 20
+TRACED = 200
 
 Reason = Literal["epochs", "minutes", "patience", "signal"]
 
@@ -83,7 +87,7 @@ class Progress:
 class Loop:
     """A model, a task, data and an optimiser, and how far they have come."""
 
-    model: nn.Module
+    model: Prepared
     network: nn.Module
     task: Task
     optimizer: torch.optim.Optimizer
@@ -107,6 +111,7 @@ class Loop:
         # Only whole batches run compiled: a last, smaller one would be compiled anew.
         self.compiled: Callable[..., Loss] = torch.compile(self.eager) if self.plan.compile else self.eager
         self.whole = self.train.batch_size // (self.train.world_size * self.train.accumulate)
+        self.tiny = sum(p.numel() for p in self.network.parameters()) < TINY
         self.gradient_norm: Tensor | None = None
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.generators: list[Callable[[int], Any]] = [torch.default_generator.manual_seed]
@@ -173,8 +178,9 @@ class Loop:
             clip(self.parameters, limit=plan.clip)
         if now.step % self.every == self.every - 1:
             self.gradient_norm = gradient_norm(self.parameters)
-        if plan.trace:
-            trace = health.trace(self.network, self.model, pieces, losses, now.step)
+        traced = plan.trace or (self.tiny and now.step < TRACED)
+        if traced:
+            trace = health.trace(self.model, pieces, losses, now.step)
         if self.scaler is not None:
             self.scaler.step(self.optimizer)
             self.scaler.update()
@@ -186,8 +192,9 @@ class Loop:
             project((p for p in self.parameters if p.ndim > 1), radius=plan.ball)
         if self.average is not None:
             self.average.update(self.network)
-        if plan.trace:
-            self.log.emit(trace | {"weights": health.values(self.network)})
+        if traced:
+            tell = self.log.emit if plan.trace else self.log.keep
+            tell(trace | {"weights": health.values(self.network)})
         return asked
 
     def _backward(self, batch: Any, totals: dict[str, float], *, last: bool) -> Loss:
