@@ -18,6 +18,7 @@ from sonde.data.prepare.columns import Columns, build_columns
 from sonde.data.prepare.images import fit_images
 from sonde.data.prepare.table import TablePreparation, fit_table
 from sonde.data.prepare.target import Target, fit_target
+from sonde.data.split import Selection
 from sonde.errors import DataError
 from sonde.recipe import Data
 
@@ -92,6 +93,26 @@ def test_small_columns_stay_in_memory(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_small_columns_that_took_long_are_kept_and_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = content()
+    prep, target = fitted(given)
+    monkeypatch.setattr(module, "SLOW", 0.0)
+    first = build_columns(prep, target, given.examples, cache=tmp_path)
+    monkeypatch.setattr(module, "_in_memory", lambda *_: pytest.fail("the cache was not used"))
+    again = build_columns(prep, target, given.examples, cache=tmp_path)
+    assert not again.mapped
+    assert same(first, again)
+
+
+def test_folds_share_what_is_encoded_alike(tmp_path: Path) -> None:
+    given = content()
+    for rows in (np.arange(600), np.arange(400, 1000)):
+        selection = Selection(given.examples, rows)
+        prep, target = fit_table(selection, Data(), ("y",)), fit_target("regression", {}, selection, ("y",))
+        build_columns(prep, target, given.examples, cache=tmp_path, memory_limit=0)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_damaged_cache_is_built_again(tmp_path: Path) -> None:
     given = content()
     first = build_columns(*fitted(given), given.examples)
@@ -109,7 +130,7 @@ def test_a_build_that_stops_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(module.np, "save", full)
-    with pytest.raises(DataError, match=r"the data as the model reads them \(0 MB\) cannot be kept here: No space left on device\n.*make room"):
+    with pytest.raises(DataError, match=r"the data as the model reads them cannot be kept here: No space left on device\n.*make room"):
         mapped(tmp_path, content())
     assert not list(tmp_path.iterdir())
 

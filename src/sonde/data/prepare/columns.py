@@ -1,7 +1,7 @@
 """All rows of a part as tensors: in memory, or as memory-mapped columns that processes on one machine share.
 
 The pass that builds them is also the check of every example. A cache is a folder named by the data's fingerprint and
-the fitted values; it is written beside its place and renamed when whole, so a folder that is there is complete.
+the encoding; it is written beside its place and renamed when whole, so a folder that is there is complete.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import shutil
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -30,6 +31,7 @@ from sonde.errors import DataError, Problem
 FORMAT = 1
 MEMORY = 512 * 2**20  # bytes of inputs and targets above which they are mapped from files
 CHUNK = 64 * 2**20  # bytes that are encoded at a time
+SLOW = 2.0  # seconds of building after which small columns are kept as well
 
 
 @dataclass(frozen=True)
@@ -72,20 +74,32 @@ def build_columns(
 ) -> Columns:
     """Every row of `examples` as tensors; with a `target` their targets too.
 
-    Columns of more than `memory_limit` bytes are kept in a folder under `cache` (None: in memory whatever their size)
-    and found again by whoever asks with the same `fingerprint` of data and part, the same preparation and target.
+    Columns of more than `memory_limit` bytes are mapped from a folder under `cache` (None: in memory whatever their
+    size). Smaller ones are in memory, and kept there too where building them took long (photographs). They are found
+    again by whoever asks with the same `fingerprint` of data and part and the same encoding, in whatever run or fold.
     Raises DataError that lists every example that cannot be used; with `on_error` skip they are only not `valid`.
     A full disk or a folder that cannot be written raises DataError too.
     """
-    if cache is None or len(examples) * _row_bytes(prep, target) <= memory_limit:
-        return _in_memory(prep, target, examples, on_error)
-    folder = cache / _key(prep, target, examples, fingerprint)
-    found = _open(folder, target is not None, on_error)
-    if found is None:
-        _write(folder, prep, target, examples, on_error)
-        found = _open(folder, target is not None, on_error)
+    if cache is None:
+        return _columns(*_in_memory(prep, target, examples, on_error), target is not None)
+    folder, small = cache / _key(prep, target, examples, fingerprint), len(examples) * _row_bytes(prep, target) <= memory_limit
+    found = _open(folder, target is not None, on_error, small=small)
+    if found is not None:
+        return found
+    if small:
+        began = time.monotonic()
+        built = _in_memory(prep, target, examples, on_error)
+        if time.monotonic() - began > SLOW:
+            with contextlib.suppress(DataError):  # there is no room: the next run builds them again
+                _write(folder, iter([_Piece(0, len(examples), *built)]), len(examples))
+        return _columns(*built, target is not None)
+    _write(folder, _pieces(prep, target, examples), len(examples), on_error)
+    found = _open(folder, target is not None, on_error, small=False)
     assert found is not None
     return found
+
+
+_Built = tuple[tuple[np.ndarray, ...], np.ndarray, tuple[Problem, ...]]  # arrays, valid, problems
 
 
 @dataclass(frozen=True)
@@ -123,7 +137,7 @@ def _pieces(prep: Fitted, target: Target | None, examples: Examples) -> Iterator
         yield _Piece(start, stop, arrays, valid, placed)
 
 
-def _in_memory(prep: Fitted, target: Target | None, examples: Examples, on_error: str) -> Columns:
+def _in_memory(prep: Fitted, target: Target | None, examples: Examples, on_error: str) -> _Built:
     arrays: list[np.ndarray] = []
     valid = np.ones(len(examples), dtype=bool)
     problems: list[Problem] = []
@@ -137,23 +151,23 @@ def _in_memory(prep: Fitted, target: Target | None, examples: Examples, on_error
         for whole, some in zip(arrays, piece.arrays, strict=True):
             whole[piece.start : piece.stop] = some
     _stop(problems, on_error)
-    return _columns(arrays, valid, target is not None, mapped=False)
+    return tuple(arrays), valid, tuple(problems)
 
 
-def _write(folder: Path, prep: Fitted, target: Target | None, examples: Examples, on_error: str) -> None:
-    """Encode everything into a folder beside `folder`, then give it its name. Another process may have been faster."""
+def _write(folder: Path, pieces: Iterator[_Piece], rows: int, on_error: str = "skip") -> None:
+    """Append all pieces to files in a folder beside `folder`, then give it its name. Another process may have been faster."""
     beside = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
+    valid = np.ones(rows, dtype=bool)
+    problems: list[Problem] = []
     try:
         with contextlib.ExitStack() as stack:
             beside.mkdir(parents=True)
             files: list[Any] = []
-            valid = np.ones(len(examples), dtype=bool)
-            problems: list[Problem] = []
-            for piece in _pieces(prep, target, examples):
+            for piece in pieces:
                 if not files:
                     files = [stack.enter_context((beside / f"{place}.npy").open("wb")) for place in range(len(piece.arrays))]
                     for file, array in zip(files, piece.arrays, strict=True):
-                        shape = (len(examples), *array.shape[1:])
+                        shape = (rows, *array.shape[1:])
                         header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": shape}
                         np.lib.format.write_array_header_1_0(file, header)
                 # Appended, not mapped: on a full disk a write fails with an error, a mapped page kills the process.
@@ -167,14 +181,13 @@ def _write(folder: Path, prep: Fitted, target: Target | None, examples: Examples
         with contextlib.suppress(OSError):  # a folder of that name is there by now: the same, and whole
             beside.rename(folder)
     except OSError as error:
-        need = len(examples) * _row_bytes(prep, target) / 1e6
-        found = f"the data as the model reads them ({need:,.0f} MB) cannot be kept here: {error.strerror or error}"
+        found = f"the data as the model reads them cannot be kept here: {error.strerror or error}"
         raise DataError(Problem("error", str(folder.parent), found, "make room, or give a folder on another disk with --out")) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _open(folder: Path, has_targets: bool, on_error: str) -> Columns | None:
+def _open(folder: Path, has_targets: bool, on_error: str, *, small: bool) -> Columns | None:
     """The columns in a cache folder; None where there are none, or damaged ones, which are removed."""
     if not folder.is_dir():
         return None
@@ -183,15 +196,17 @@ def _open(folder: Path, has_targets: bool, on_error: str) -> Columns | None:
         problems = [Problem(**problem) for problem in json.loads((folder / "problems.json").read_text(encoding="utf-8"))]
         names = sorted((path for path in folder.glob("*.npy") if path.stem.isdigit()), key=lambda path: int(path.stem))
         # "c": private pages, so that torch may have a writable tensor; nobody writes, so they stay shared.
-        arrays = [np.load(path, mmap_mode="c", allow_pickle=False) for path in names]
+        arrays = tuple(np.load(path, mmap_mode=None if small else "c", allow_pickle=False) for path in names)
     except (OSError, ValueError, TypeError, EOFError):
         shutil.rmtree(folder, ignore_errors=True)
         return None
     _stop(problems, on_error)
-    return _columns(arrays, valid, has_targets, mapped=True)
+    return _columns(arrays, valid, tuple(problems), has_targets, mapped=not small)
 
 
-def _columns(arrays: Sequence[np.ndarray], valid: np.ndarray, has_targets: bool, *, mapped: bool) -> Columns:
+def _columns(
+    arrays: tuple[np.ndarray, ...], valid: np.ndarray, problems: tuple[Problem, ...], has_targets: bool, *, mapped: bool = False
+) -> Columns:
     tensors = tuple(torch.from_numpy(array) for array in arrays)
     return Columns(tensors[:-1], tensors[-1], valid, mapped) if has_targets else Columns(tensors, None, valid, mapped)
 
@@ -205,13 +220,13 @@ def _row_bytes(prep: Fitted, target: Target | None) -> int:
     """What a row takes, about."""
     sizes = prep.sizes
     inputs = sizes["channels"] * sizes["size"] ** 2 if isinstance(prep, ImagePreparation) else 4 * (sizes["numbers"] + len(sizes["categories"]))
-    return int(inputs + (0 if target is None else max(8, 4 * target.outputs if target.values["kind"] != "classes" else 8)))
+    return int(inputs) + (0 if target is None else 8 if target.values["kind"] == "classes" else 4 * target.outputs)
 
 
 def _key(prep: Fitted, target: Target | None, examples: Examples, fingerprint: str) -> str:
-    """The name of a cache: a hash of the data's fingerprint and shape, its first and last rows, and all fitted values."""
+    """The name of a cache: a hash of the data's fingerprint and shape, its first and last rows, and how they are encoded."""
     frame = examples.frame
     ends = [str(frame.head(20).rows()), str(frame.tail(20).rows())]
-    fitted = [prep.to_json(), None if target is None else target.values]
-    text = json.dumps([FORMAT, fingerprint, frame.height, frame.columns, ends, fitted], ensure_ascii=False)
+    encoding = [prep.encoding(), None if target is None else target.encoding]
+    text = json.dumps([FORMAT, fingerprint, frame.height, frame.columns, ends, encoding], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:24]

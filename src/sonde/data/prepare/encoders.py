@@ -5,13 +5,14 @@ in training or did not occur there. What else is done to numbers (logarithm, mea
 values) is fitted here as `Scale` and carried out by the saved model's first step.
 
 Every encoder has `scales`, one for each number that it gives; `sizes`, the number of codes of each category that it
-gives, 0 included; `words`, what is done with the column; and `encode(values)`, the numbers float32 (row, number) and the
-codes int32 (row, category).
+gives, 0 included; `words`, what is done with the column; `encoding`, what the encoded values depend on; and
+`encode(values)`, the numbers float32 (row, number) and the codes int32 (row, category).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -73,6 +74,10 @@ class Number:
     def words(self) -> str:
         return self.scale.words
 
+    @property
+    def encoding(self) -> list[Any]:
+        return ["number", self.scale.offset]
+
     def encode(self, values: pl.Series) -> tuple[np.ndarray, np.ndarray]:
         if self.scale.offset or not values.dtype.is_numeric():
             numbers = (as_float64(values) - self.scale.offset).astype(np.float32)
@@ -110,6 +115,10 @@ class Category:
     def words(self) -> str:
         also = ", missing" if self.missing else ""
         return f"{len(self.values)} categories{also} and one for rare or unseen values"
+
+    @property
+    def encoding(self) -> list[Any]:
+        return ["category", *self.values, self.missing]
 
     def encode(self, values: pl.Series) -> tuple[np.ndarray, np.ndarray]:
         text = as_text(values)
@@ -150,6 +159,10 @@ class Date:
     def words(self) -> str:
         return "year, day count" + (", hour" if self.hour else "") + " as numbers; month and day of the week as categories"
 
+    @property
+    def encoding(self) -> list[Any]:
+        return ["date", self.form, *(scale.offset for scale in self.scales)]
+
     def encode(self, values: pl.Series) -> tuple[np.ndarray, np.ndarray]:
         dates = as_dates(values, self.form)
         parts = _calendar(dates, len(values))
@@ -189,6 +202,10 @@ class Text:
     @property
     def words(self) -> str:
         return f"{len(self.vocabulary)} most frequent words counted"
+
+    @property
+    def encoding(self) -> list[Any]:
+        return ["text", *self.vocabulary]
 
     def encode(self, values: pl.Series) -> tuple[np.ndarray, np.ndarray]:
         numbers = np.zeros((len(values), len(self.vocabulary)), dtype=np.float32)

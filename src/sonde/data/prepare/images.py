@@ -72,6 +72,10 @@ class ImagePreparation:
         colour = "grey" if self.channels == 1 else "colour"
         return [{"name": "image", "type": "picture", "role": "feature", "why": f"{colour}, {self.size}×{self.size} pixels: {self.why}"}]
 
+    def encoding(self) -> list[Any]:
+        """What the encoded pictures depend on; the other fitted values belong to the model's first step."""
+        return ["images", self.channels, self.size]
+
     def to_json(self) -> dict[str, Any]:
         """Plain data that `from_json` reads."""
         return {"kind": "images", "channels": self.channels, "size": self.size, "mean": list(self.mean), "std": list(self.std), "why": self.why}

@@ -63,6 +63,10 @@ class SeriesPreparation:
         why = f"{ahead} from the {self.window} before, centred and scaled by the training part"
         return [{"name": self.name, "type": "number", "role": "target", "why": why}]
 
+    def encoding(self) -> list[Any]:
+        """What the windows depend on; the other fitted values belong to the model's first step."""
+        return ["series", self.name, self.window, self.horizon]
+
     def to_json(self) -> dict[str, Any]:
         """Plain data that `from_json` reads."""
         return {"kind": "series", "name": self.name, "window": self.window, "horizon": self.horizon, "mean": self.mean, "std": self.std}

@@ -107,6 +107,10 @@ class TablePreparation:
             rows.append({"name": column.name, "type": column.type, "role": role, "why": why})
         return rows
 
+    def encoding(self) -> list[Any]:
+        """What the encoded rows depend on; the other fitted values belong to the model's first step."""
+        return ["table", *([name, encoder.encoding] for name, encoder in self.used)]
+
     def to_json(self) -> dict[str, Any]:
         """Plain data that `from_json` reads."""
         return {

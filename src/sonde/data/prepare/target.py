@@ -44,6 +44,11 @@ class Target:
             return len(self.values["classes"])
         return int(self.values.get("horizon", len(self.values["columns"])))
 
+    @property
+    def encoding(self) -> list[Any]:
+        """What the encoded targets depend on; the other values belong to the task."""
+        return [self.values[key] for key in ("kind", "columns", "classes", "horizon") if key in self.values]
+
     def encode(self, frame: pl.DataFrame, *, lines: np.ndarray | None = None, origin: str = "") -> np.ndarray:
         """Targets of all rows in their own units.
 
