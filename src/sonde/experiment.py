@@ -47,6 +47,7 @@ class Experiment:
 def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
     """Everything before the first step: open, infer, split, check, fit the preprocessing, build the model."""
     torch.manual_seed(recipe.training.seed)
+    recipe = recipe.replace(data={name: _absolute(getattr(recipe.data, name)) for name in ("path", "validation", "test")})
     dataset = assemble(recipe, data)
     inferred = dataset.inferred
     findings = check(dataset.content, recipe.data, inferred=inferred, parts=dataset.parts, deep=False)
@@ -79,6 +80,11 @@ def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
     return Experiment(
         recipe, dataset, preparation, target, task, model, config, encode(dataset, preparation, target, recipe, world), findings
     )
+
+
+def _absolute(value: Any) -> Any:
+    """A path in full, so that the run can be repeated from another folder; names of sets and shares stay."""
+    return str(Path(value).resolve()) if isinstance(value, str) and Path(value).exists() else value
 
 
 def decide_machine(recipe: Recipe, world: World) -> Recipe:

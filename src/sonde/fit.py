@@ -26,7 +26,7 @@ from sonde.run import Run, batch_of, read_json
 from sonde.training import compile as compiling
 from sonde.training import finish, probe
 from sonde.training.checkpoints import Checkpoints, write_json
-from sonde.training.events import EventLog, Listener
+from sonde.training.events import EventLog, Listener, TextLog
 from sonde.training.interrupt import watching
 from sonde.training.launch import launch
 from sonde.training.loop import Loop, Plan
@@ -113,7 +113,7 @@ def _fit(
 ) -> Run:
     """The loop and what comes after it."""
     recipe, model, task = experiment.recipe, experiment.model, experiment.task
-    log = EventLog(folder / "events.jsonl" if world.main else None, listen if world.main else ())
+    log = EventLog(folder / "events.jsonl", (TextLog(folder / "log.txt"), *listen)) if world.main else EventLog(None)
     device = world.device
     augment = augmentation(recipe.data.augment or (), seed=recipe.training.seed)
     part = experiment.parts["train"]
@@ -157,9 +157,10 @@ def _fit(
         )
         loop = Loop(model, model.network, task, optimizer, batches, validation, world, plan, checkpoints, log, request)
         ready = time.monotonic()
-        if resume:
+        if resume and checkpoints.names():
             _restore(loop, checkpoints, log, recipe)
         else:
+            log.truncate(0)  # a run that was killed before its first checkpoint begins anew
             log.emit(
                 {
                     "event": "start",
@@ -170,7 +171,11 @@ def _fit(
                     "parameters": sum(p.numel() for p in model.network.parameters()),
                 }
             )
-        reason = loop.run()
+        try:
+            reason = loop.run()
+        except SondeError as error:
+            log.emit({"event": "stop", "step": loop.progress.step, "reason": "error", "message": error.what})
+            raise
         if reason == "signal":
             log.emit({"event": "stop", "step": loop.progress.step, "reason": "signal", "message": f"stopped by {request.signal}"})
             raise Interrupted(

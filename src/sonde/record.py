@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import platform
 import sys
 import time
@@ -195,12 +196,19 @@ def measure(
             world_size=world.size,
         )
         found = evaluate(loop.model, loop.task, batches, world, final=True)
-        measured[name] = found.metrics
+        # A measure without a meaning here (an AUC where one class is missing) is no number, and left out.
+        measured[name] = {key: value for key, value in found.metrics.items() if math.isfinite(value)}
         if world.main and name != "train":
             rows.append(prediction_rows(loop.task, name, part, found, id_column=recipe.data.id, target=experiment.target.values))
         if name != "train":
             loop.log.emit(
-                {"event": "evaluate", "step": loop.progress.step, "epoch": loop.progress.epoch, "part": name, "metrics": found.metrics}
+                {
+                    "event": "result",
+                    "step": loop.progress.best_step,
+                    "epoch": loop.progress.best_epoch,
+                    "part": name,
+                    "metrics": measured[name],
+                }
             )
     run = Run(folder)
     if world.main:

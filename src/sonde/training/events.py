@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,33 @@ class EventLog:
         """Close the file."""
         if self.file is not None:
             self.file.close()
+
+
+class TextLog:
+    """Writes down in words what a person would want to find again: log.txt."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, event: Event) -> None:
+        """One line for an event that matters; none for steps and progress."""
+        line = self._line(event)
+        if line is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+
+    def _line(self, event: Event) -> str | None:
+        kind = event["event"]
+        if kind == "start":
+            return f"{event['examples']} examples, {event['parameters']} parameters, {event['epochs']} epochs of {event['steps_per_epoch']} steps"
+        if kind in ("evaluate", "result"):
+            values = "  ".join(
+                f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}" for name, value in event["metrics"].items()
+            )
+            return f"{'result' if kind == 'result' else 'epoch ' + str(event['epoch'])}  {event['part']}  {values}"
+        if kind == "stop":
+            return f"stopped after step {event['step']}: {event['reason']} {event['message']}".rstrip()
+        return str(event["message"]) if kind in ("note", "model") and "message" in event else None
 
 
 def read_events(path: Path) -> list[Event]:
