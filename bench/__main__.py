@@ -82,7 +82,10 @@ def main() -> int:
             missed.append(name)
         if given.write and text.strip():
             write(name, text)
-    print(f"\nMissed: {', '.join(missed)}" if missed else "\nEverything that is required is reached.")
+    if given.quick:
+        print("\nNot everything ran." if missed else "\nEverything ran.")
+    else:
+        print(f"\nMissed: {', '.join(missed)}" if missed else "\nEverything that is required is reached.")
     return int(bool(missed))
 
 

@@ -29,7 +29,7 @@ print(json.dumps({"seconds": time.perf_counter() - started, "rows": sum(len(part
 """
 PREPARE = """
 import json, sys, time
-from sonde.fit import prepare
+from sonde.experiment import prepare
 from sonde.recipe import Recipe
 from sonde.training.world import join
 recipe = Recipe().replace(data={"path": sys.argv[1], "target": ("target",)}, training={"device": "cpu"})

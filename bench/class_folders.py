@@ -22,7 +22,7 @@ from bench.scores import workplace
 from bench.table import Options, Row, main
 from bench.timing import interleave, ratios
 from sonde.data.batches import Batches
-from sonde.fit import prepare
+from sonde.experiment import prepare
 from sonde.recipe import Recipe
 from sonde.training.world import join
 

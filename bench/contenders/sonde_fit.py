@@ -10,7 +10,8 @@ from typing import Any
 from bench.contenders.digits import mnist
 from bench.contenders.gate import Gate, settings
 from sonde.data.batches import Batches
-from sonde.fit import plan_of, prepare
+from sonde.experiment import prepare
+from sonde.fit import plan_of
 from sonde.optim import optimizers
 from sonde.recipe import Recipe
 from sonde.training.checkpoints import Checkpoint

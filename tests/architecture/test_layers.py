@@ -9,7 +9,7 @@ import pytest
 from architecture.source import Import, area, files, imports
 
 BELOW_RUN = frozenset({"recipe", "ops", "nn", "models", "optim", "metrics", "data", "tasks", "training"})
-BELOW_FIT = BELOW_RUN | {"run", "record", "recipes", "explain", "report"}
+BELOW_FIT = BELOW_RUN | {"run", "experiment", "record", "recipes", "explain", "report"}
 
 # area → areas that it may import besides itself; `errors` is open to all. cli and __init__ may import anything.
 MAY_IMPORT: dict[str, frozenset[str]] = {
@@ -25,7 +25,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "tasks": frozenset({"ops", "metrics", "data", "nn"}),
     "training": frozenset({"recipe", "optim", "metrics", "data", "tasks", "nn"}),
     "run": BELOW_RUN,
-    "record": BELOW_RUN | {"run"},
+    "experiment": BELOW_RUN | {"run", "recipes"},
+    "record": BELOW_RUN | {"run", "experiment"},
     "explain": BELOW_RUN | {"run"},
     "fit": BELOW_FIT,
     "search": BELOW_FIT | {"fit"},
@@ -47,7 +48,7 @@ ONLY = {
 STARTED = {("sonde.training.launch", "sonde.fit"): "what a new process is started with"}
 
 # package → areas, or single modules, that may import it (also inside functions).
-UPPER = frozenset({"run", "record", "fit", "explain", "search", "sklearn"})
+UPPER = frozenset({"run", "experiment", "record", "fit", "explain", "search", "sklearn"})
 OUTSIDE: dict[str, frozenset[str]] = {
     "torch": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training"}) | UPPER,
     "numpy": frozenset({"models", "metrics", "data", "tasks", "training", "report", "sonde.cli.data"}) | UPPER,
