@@ -54,7 +54,10 @@ class LinearRegression(nn.Module):
             return
         weight, bias, solution = least_squares.solve_rows(_Design(self.output, batches), ridge=self.ridge)
         self.output.set(weight, bias)
-        emit({"event": "model", "name": "linear-regression", **dataclasses.asdict(solution), "message": solution.message})
+        message = solution.message
+        if self.output.sizes and solution.rank < solution.columns:
+            message += " (the codes of each category add up to 1, so this is usual where there are categories)"
+        emit({"event": "model", "name": "linear-regression", **dataclasses.asdict(solution), "message": message})
 
 
 class _Design:
