@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.making import everything, series, table
+from data.making import everything, pictures, series, table
 from sonde.data.contents import Content
 from sonde.data.split import Selection, folds, missing_targets, split
 from sonde.errors import DataError, RecipeError
@@ -56,6 +56,13 @@ def test_a_class_of_one_example_is_trained_on() -> None:
     for seed in range(20):
         labels = ["a"] * 30 + ["b"] * 30 + ["rare"]
         assert 60 in parts_of(table({"y": labels}), Data(), CLASS, seed)["train"]
+
+
+def test_every_class_is_trained_on_whatever_the_shares() -> None:
+    labels = ["a"] * 30 + ["b"] * 2 + ["c"]
+    for seed in range(10):
+        train = parts_of(table({"y": labels}), Data(validation=0.3, test=0.5), CLASS, seed)["train"]
+        assert {labels[row] for row in train} == {"a", "b", "c"}
 
 
 def test_a_split_is_a_function_of_the_seed() -> None:
@@ -140,6 +147,12 @@ def test_rows_without_a_target_stop_or_are_left_out() -> None:
     assert sorted(chain(*parts_of(content, Data(on_error="skip")).values())) == [0, 2, *range(4, 20)]
 
 
+def test_a_picture_without_a_label_is_named() -> None:
+    picture = np.zeros((4, 4, 1), np.uint8)
+    with pytest.raises(DataError, match=r"cats, cats/2\.png, column 'label': the target is missing"):
+        split(pictures([picture] * 4, ["a", "b", None, "b"]), Data(), task=CLASS, targets=("label",), seed=0)
+
+
 def test_fewer_training_examples_are_nested() -> None:
     small = parts_of(numbers(100), Data(examples=10))
     large = parts_of(numbers(100), Data(examples=30))
@@ -148,7 +161,9 @@ def test_fewer_training_examples_are_nested() -> None:
     assert small["test"] == large["test"]
     labels = ["a"] * 80 + ["b"] * 20
     chosen = parts_of(table({"y": labels}), Data(examples=10), CLASS)["train"]
-    assert sum(labels[row] == "b" for row in chosen) == 2
+    assert sum(labels[row] == "b" for row in chosen) in (2, 3)
+    rare = [*labels, *"cdefg" * 3]
+    assert {rare[row] for row in parts_of(table({"y": rare}), Data(examples=7), CLASS)["train"]} == set("abcdefg")
 
 
 @pytest.mark.parametrize(

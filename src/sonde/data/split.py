@@ -95,6 +95,11 @@ def folds(selection: Selection, data: recipe.Data, *, task: str, targets: tuple[
     return [(np.flatnonzero(number != fold), np.flatnonzero(number == fold)) for fold in range(k)]
 
 
+def place(examples: Examples, row: int) -> str:
+    """An example in words: `line 12` of a file, or the picture's name."""
+    return f"line {examples.line(row)}" if examples.pictures is None else examples.pictures.name(row)
+
+
 def missing_targets(examples: Examples, targets: tuple[str, ...]) -> np.ndarray:
     """Numbers of the rows in which a target is missing."""
     absent = np.zeros(len(examples), dtype=bool)
@@ -147,7 +152,8 @@ def _known(content: Content, part: Part, data: recipe.Data, targets: tuple[str, 
     if len(absent) and data.on_error == "stop":
         column = f"column {targets[0]!r}" if len(targets) == 1 else "the targets"
         remedy = "fill it in, or leave such rows out with --on-error skip"
-        raise DataError([Problem("error", f"{origin}, line {examples.line(int(row))}, {column}", "the target is missing", remedy, int(row)) for row in absent])
+        where = [f"{origin}, {place(examples, int(row))}, {column}" for row in absent]
+        raise DataError([Problem("error", at, "the target is missing", remedy, int(row)) for at, row in zip(where, absent, strict=True)])
     present = np.ones(len(examples), dtype=bool)
     present[absent] = False
     return np.flatnonzero(present)
@@ -191,15 +197,16 @@ def _cut(
 def _spread(codes: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """An order in which every stretch from the start holds each class in proportion.
 
-    Example j of the n_c of a class, in random order, stands at (j + ½) / n_c; ties fall at random. A class of one
-    example stands in the middle, so that it trains as long as the other parts take less than half.
+    Example j of the n_c of a class, in random order, stands at (j + ½) / n_c; ties fall at random. The last example of
+    each class stands at the end, so that every class is trained on.
     """
     shuffled = generator.permutation(len(codes))
     by_class = shuffled[np.argsort(codes[shuffled], kind="stable")]
     counts = np.bincount(codes)
-    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    starts, totals = np.repeat(np.cumsum(counts) - counts, counts), np.repeat(counts, counts)
+    number = np.arange(len(codes)) - starts
     place = np.empty(len(codes))
-    place[by_class] = (np.arange(len(codes)) - starts + 0.5) / np.repeat(counts, counts)
+    place[by_class] = np.where(number == totals - 1, 1.0, (number + 0.5) / totals)
     return shuffled[np.argsort(place[shuffled], kind="stable")]
 
 
@@ -236,10 +243,14 @@ def _even_groups(codes: np.ndarray, k: int, generator: np.random.Generator) -> n
 
 
 def _few(whole: Selection, rows: np.ndarray, count: int, targets: tuple[str, ...], *, stratified: bool, seed: int) -> np.ndarray:
-    """`count` of the training rows; a smaller count gives a subset of a larger one."""
+    """`count` of the training rows, some of each class while there is room; a smaller count gives a subset of a larger one."""
     generator = np.random.default_rng([seed, 2])
-    chosen = Selection(whole.examples, rows)
-    order = _spread(_codes(chosen, targets), generator) if stratified else generator.permutation(len(rows))
+    order = generator.permutation(len(rows))
+    if stratified:
+        codes = _codes(Selection(whole.examples, rows), targets)
+        order = _spread(codes, generator)
+        _, first = np.unique(codes[order], return_index=True)
+        order = np.concatenate([order[np.sort(first)], np.delete(order, first)])
     return np.sort(rows[order[:count]])
 
 

@@ -168,6 +168,15 @@ def test_every_example_that_cannot_be_used_is_listed_or_left_out(tmp_path: Path,
         build_columns(prep, target, given.examples, cache=cache, memory_limit=limit)
 
 
+def test_a_picture_whose_label_is_unseen_is_named() -> None:
+    picture = np.zeros((8, 8, 1), np.uint8)
+    given = pictures([picture] * 40, [*["a", "b"] * 19, "b", "c"])
+    train = Selection(given.examples, np.arange(20))
+    prep, target = fit_images(train, Data()), fit_target("classification", {}, train, ("label",))
+    with pytest.raises(DataError, match=r"cats/39\.png: the label 'c' does not occur in the training part"):
+        build_columns(prep, target, given.examples)
+
+
 def test_lines_and_examples_of_later_pieces_are_named() -> None:
     frame = content().examples.frame.with_columns(pl.when(pl.int_range(pl.len()) == 700).then(float("inf")).otherwise("x").alias("x"))
     given = table(frame)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +245,22 @@ def test_types_features_drop_id_and_group_are_obeyed() -> None:
 def test_a_table_without_anything_to_learn_from() -> None:
     with pytest.raises(DataError, match="no column is left to learn from \\('x': the same value in every row"):
         fitted({"x": [1, 1, 1], "y": [1.0, 2.0, 3.0]})
+
+
+def test_durations_and_times_of_day_are_numbers() -> None:
+    frame = {"took": [timedelta(seconds=row) for row in range(12)], "at": [time(row, 30) for row in range(12)], "y": [0.5, 1.5] * 6}
+    numbers = fitted(frame).encode(Examples(pl.DataFrame(frame)))[0]
+    assert numbers[:, 0].tolist() == [float(row) for row in range(12)]
+    assert numbers[:, 1].tolist() == [row + 0.5 for row in range(12)]
+
+
+def test_rows_without_any_value_can_be_encoded() -> None:
+    prep = fitted(mixed())
+    empty = pl.DataFrame({name: [None, None] for name, _ in prep.used})
+    numbers, codes = normalised(prep, empty)
+    assert numbers.isfinite().all()
+    missing = {name: code for (name, _), code in zip([(n, e) for n, e in prep.used if e.sizes and n != "sold"], codes[0, [0, 3]].tolist(), strict=True)}
+    assert missing == {"kind": 4, "garage": 0}
 
 
 def test_a_table_of_categories_alone() -> None:

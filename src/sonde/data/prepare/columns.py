@@ -130,6 +130,8 @@ def _pieces(prep: Fitted, target: Target | None, examples: Examples) -> Iterator
             arrays = (arrays[0], arrays[1].astype(np.int32))
         if target is not None:
             targets, wrong = target.inspect(few.frame, lines=lines)
+            if pictures is not None:  # a label of a picture stands in no line of a file
+                wrong = [replace(problem, where=pictures.name(problem.example or 0)) for problem in wrong]
             valid &= targets >= 0 if targets.ndim == 1 else np.isfinite(targets).all(1)
             arrays, problems = (*arrays, targets), [*problems, *wrong]
         valid[[problem.example for problem in problems if problem.example is not None]] = False

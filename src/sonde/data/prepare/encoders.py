@@ -239,6 +239,8 @@ def as_float64(values: pl.Series) -> np.ndarray:
         values = values.str.strip_chars()
     elif isinstance(values.dtype, pl.Duration):
         values = values.dt.total_microseconds() / 1e6
+    elif values.dtype == pl.Time:
+        values = values.cast(pl.Int64) / 3.6e12  # nanoseconds to hours
     return values.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
 
 
@@ -249,7 +251,8 @@ def as_text(values: pl.Series) -> pl.Series:
         text, whole = values.cast(pl.String), values.cast(pl.Int64, strict=False)
         same = whole.cast(values.dtype) == values
         return pl.select(pl.when(same).then(whole.cast(pl.String)).otherwise(text)).to_series()
-    return values.str.strip_chars() if values.dtype == pl.String else values.cast(pl.String)
+    text = values.cast(pl.String).str.strip_chars()
+    return pl.select(pl.when(text != "").then(text)).to_series()
 
 
 def _wants_log(present: np.ndarray) -> bool:

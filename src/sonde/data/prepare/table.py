@@ -156,6 +156,8 @@ def _fit_column(values: pl.Series, data: recipe.Data) -> Column:
     name = values.name
     step = max(1, len(values) // SAMPLE)
     kind, why = column_type(values.gather_every(step) if step > 1 else values, data)
+    if isinstance(values.dtype, pl.Duration | pl.Time):
+        kind, why = "number", "seconds" if isinstance(values.dtype, pl.Duration) else "hours of the day"
     out = _left_out(values, kind, data)
     if out is not None:
         return Column(name, kind, out, None)
@@ -192,7 +194,8 @@ def _left_out(values: pl.Series, kind: str, data: recipe.Data) -> str | None:
 
 
 def _check_names(frame: pl.DataFrame, data: recipe.Data) -> None:
-    for flag, names in (("--features", data.features), ("--drop", data.drop), ("data.types", tuple(data.types))):
+    given = {"--features": data.features, "--drop": data.drop, "data.types": tuple(data.types), "--id": () if data.id is None else (data.id,)}
+    for flag, names in given.items():
         for name in names:
             if name not in frame.columns:
                 raise DataError(Problem("error", flag, f"there is no column {name!r}", did_you_mean(name, frame.columns)))
