@@ -218,7 +218,9 @@ def test_runs_lists_them(here: Path, capsys: pytest.CaptureFixture[str]) -> None
     found = {run["run"]: run for run in document(capsys, "runs")["runs"]}
     assert {"runs/points-1", "runs/short"} <= set(found)
     assert found["runs/points-1"]["state"] == "finished"
-    assert found["runs/points-1"]["data"] == "points.csv"
+    assert Path(found["runs/points-1"]["data"]).name == "points.csv"
+    assert main(["runs"]) == 0
+    assert all(len(line) < 120 for line in capsys.readouterr().out.splitlines())
 
 
 def test_vary(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -277,6 +279,20 @@ def test_data_that_has_shifted(here: Path, tmp_path: Path, capsys: pytest.Captur
 
 def test_sets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"digits", "views", "mnist"} <= {each["name"] for each in document(capsys, "data")["sets"]}
+
+
+def test_a_set_is_fetched_for_a_machine_without_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here" / "titanic").mkdir(parents=True)
+    for name in ("train.csv", "test.csv"):
+        (tmp_path / "here" / "titanic" / name).write_text("Survived,Age\n1,30\n")
+    monkeypatch.setenv("SONDE_DATA", str(tmp_path / "here"))
+    found = document(capsys, "data", "titanic", "--to", str(tmp_path / "there"))
+    assert [Path(file).name for file in found["files"]] == ["test.csv", "train.csv"]
+    assert all(Path(file).is_file() for file in found["files"])
+    assert main(["data", "views", "--to", str(tmp_path)]) == 2
+    assert "views comes with the package" in capsys.readouterr().err
 
 
 def test_an_interrupted_training_exits_with_130(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,13 @@ def test_recipe_loads_and_says_what_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
+def test_recipe_is_for_a_set_that_exists(name: str) -> None:
+    from sonde.data.open import known_sets
+
+    assert sonde.recipes.load(name).data.path in known_sets()
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_printed_recipe_is_a_recipe_file(name: str, tmp_path: Path) -> None:
     copy = tmp_path / "mine.toml"
     copy.write_text(sonde.recipes.text(name), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time as time_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,8 @@ from sonde import recipe
 from sonde.cli import findings
 from sonde.cli.flags import Json, Quiet, flag, given
 from sonde.cli.output import Answer, say, table
+from sonde.cli.progress import PAUSE
+from sonde.errors import UsageError
 
 if TYPE_CHECKING:
     from sonde.data.check import Findings
@@ -125,9 +128,19 @@ def _sets(*, json: bool) -> Answer:
 
 
 def _fetch(name: str, to: Path, *, json: bool, quiet: bool) -> Answer:
-    from sonde.data.sets import fetch
+    from sonde.data import sets
+    from sonde.data.open import known_sets
 
-    say(f"fetching {name} into {to}", quiet=quiet)
-    files = [str(path) for path in fetch(name, to)]
-    text = "\n".join(files) + f"\n\nset SONDE_DATA={to} where there is no network, and train on {name}"
+    if name in known_sets() and name not in sets.SETS:
+        raise UsageError(f"{name} comes with the package", where="--to", remedy=f"there is nothing to fetch: sonde train {name}")
+    spoke = time_module.monotonic()
+
+    def tell(file: str, have: int, whole: int | None) -> None:
+        nonlocal spoke
+        if have == whole or time_module.monotonic() - spoke > PAUSE:
+            spoke = time_module.monotonic()
+            say(f"{file}: {have / 1e6:.1f} MB" + (f" of {whole / 1e6:.1f}" if whole else ""), quiet=quiet)
+
+    files = [str(path) for path in sets.fetch(name, to, tell)]
+    text = "\n".join(files) + f"\n\nwhere there is no network, set SONDE_DATA={to} and train on {name}"
     return Answer({"name": name, "folder": str(to), "files": files}, text, json=json)

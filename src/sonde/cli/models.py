@@ -36,11 +36,10 @@ def models(
     if name is None:
         if set:
             raise UsageError("--set goes with one model", where="sonde models", remedy="name it: sonde models resnet18 --set classes=100")
-        described = [_describe(each) for each in MODELS]
-        rows = [(each["name"], each["accepts"], each["parameters"], _sizes(each["counted_at"]), each["description"]) for each in described]
-        text = table(rows, ("model", "reads", "parameters", "counted at", "what it is"))
-        return Answer({"models": described}, text + "\n\nsonde models NAME shows one", json=json)
-    chosen = _describe(name, {key.removeprefix("model."): value for key, value in settings(set).items()})
+        listed = [_describe(each) for each in MODELS]
+        rows = [(each["name"], each["accepts"], each["description"]) for each in listed]
+        return Answer({"models": listed}, table(rows, ("model", "reads", "what it is")) + "\n\nsonde models NAME shows one", json=json)
+    chosen = _describe(name) | _sized(name, {key.removeprefix("model."): value for key, value in settings(set).items()})
     settable = [(f"model.{key}", str(value)) for key, value in chosen["config"].items() if key not in chosen["counted_at"]]
     lines = [
         f"{name}: {chosen['description']}",
@@ -53,24 +52,29 @@ def models(
     return Answer(chosen, "\n".join(lines), json=json)
 
 
-def _describe(name: str, changes: dict[str, Any] | None = None) -> dict[str, Any]:
-    """One model; its parameters are counted without making it. RecipeError for unknown names."""
+def _describe(name: str) -> dict[str, Any]:
+    """What a model is. Raises RecipeError for an unknown name."""
+    from sonde import models
+
+    module = models.module(name)
+    text = (module.__doc__ or "").strip().splitlines()[0]
+    return {"name": name, "description": text, "accepts": models.accepts(name), "source": str(Path(module.__file__))}
+
+
+def _sized(name: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """A model's values and parameters; these are counted without making it."""
     from sonde import models
     from sonde.models.count import parameters
 
-    module, accepts = models.module(name), models.accepts(name)
+    module = models.module(name)
     known = {field.name for field in dataclasses.fields(module.VARIANTS[name])}
-    usual = SIZES.get(module.__name__, IMAGES if accepts == "images" else NUMBERS)
+    usual = SIZES.get(module.__name__, IMAGES if models.accepts(name) == "images" else NUMBERS)
     sizes = {key: value for key, value in usual.items() if key in known}
-    values = {**sizes, **(changes or {})}
+    values = {**sizes, **changes}
     return {
-        "name": name,
-        "description": (module.__doc__ or "").strip().splitlines()[0],
-        "accepts": accepts,
         "parameters": parameters(name, values),
         "counted_at": {key: values[key] for key in sizes},
         "config": dataclasses.asdict(models.config(name, values)),
-        "source": str(Path(module.__file__)),
     }
 
 

@@ -67,9 +67,11 @@ class Progress:
                 self.line(text)
 
     def _start(self, event: Mapping[str, Any]) -> None:
-        self.epochs, self.evaluated = event["epochs"], -1
-        counted = ", ".join(plural(event[key], key.removesuffix("s")) for key in ("parameters", "examples", "epochs"))
-        self.line(f"{counted} of {plural(event['steps_per_epoch'], 'step')}")
+        self.epochs, self.evaluated, self.spoke = event["epochs"], -1, time.monotonic()
+        text = f"{plural(event['parameters'], 'parameter')}, {plural(event['examples'], 'example')}"
+        if self.epochs:  # none where a model is solved and not stepped
+            text += f", {plural(self.epochs, 'epoch')} of {plural(event['steps_per_epoch'], 'step')}"
+        self.line(text)
 
     def _progress(self, event: Mapping[str, Any]) -> None:
         text = f"epoch {event['epoch']}/{event['epochs']}  loss {number(event['loss'])}  {number(round(event['examples_per_second']))} examples/s"

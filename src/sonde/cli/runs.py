@@ -31,7 +31,10 @@ def runs(
     listed = [_describe(path) for path in find(folder)]
     if not listed:
         return Answer({"folder": str(folder), "runs": []}, f"no runs in {folder}; `sonde train` makes one", json=json)
-    rows = [(each["run"], each["state"], each["data"], each["task"], each["model"], _measure(each)) for each in listed]
+    rows = [
+        (each["run"], each["state"], Path(each["data"] or "–").name, each["task"] or "–", each["model"] or "–", _measure(each))
+        for each in listed
+    ]
     return Answer({"folder": str(folder), "runs": listed}, table(rows, ("run", "state", "data", "task", "model", "measure")), json=json)
 
 

@@ -92,7 +92,9 @@ def _count(row: dict[str, Any], part: str) -> int:
 
 def _how(found: dict[str, Any]) -> str:
     best, seconds = found["best"], (found["seconds"] or {}).get("total")
-    took = f", in {duration(seconds)}" if seconds is not None else ""
+    took = f", in {duration(float(seconds))}" if seconds is not None else ""
+    if not found["epochs"]:  # solved, not stepped
+        return f"solved{took}\n"
     return (
         f"chosen after epoch {number(best['epoch'])} of {number(found['epochs'])} by {found['monitor']} ({number(best['value'])}){took}\n"
     )
