@@ -11,7 +11,7 @@ import polars as pl
 
 from sonde.data import sets
 from sonde.data.contents import Content, Examples, Part
-from sonde.data.fingerprint import joined, of_files, of_frame
+from sonde.data.fingerprint import of_files, of_frame
 from sonde.data.readers import bundled
 from sonde.data.readers.archives import is_archive
 from sonde.data.readers.arrays import is_array, read_arrays, read_npz, read_pair
@@ -22,7 +22,7 @@ from sonde.data.readers.image_table import as_image_table
 from sonde.data.readers.picture_archives import read_archive, read_archives
 from sonde.data.readers.pictures import FilePictures, is_picture, mode_notes, modes
 from sonde.data.readers.series import as_series
-from sonde.data.readers.table_parts import part_of, read_tables, single, with_part
+from sonde.data.readers.table_parts import part_of, read_tables, single
 from sonde.data.readers.tables import SUFFIXES, is_table, suffix
 from sonde.errors import DataError, Problem, nearest
 from sonde.recipe import Data
@@ -50,32 +50,16 @@ def open_data(source: object, data: Data | None = None, *, report: sets.Report |
     """Examples and problems, whatever the format is.
 
     `source` is a path or the name of a set; a pandas or Polars frame; an array, a tensor or a pair (x, y) of them; a
-    dictionary of arrays; a list of dictionaries (rows) or of picture paths. `data` says which columns count, whether
-    examples that cannot be read are skipped, and may name files for the validation and test parts. `report` is called
-    while a set is fetched.
+    dictionary of arrays; a list of dictionaries (rows) or of picture paths. `data` says which columns count and whether
+    examples that cannot be read are skipped; paths among it (`--test PATH`) are opened by whoever assembles the parts,
+    and joined with `table_parts.with_part`. `report` is called while a set is fetched.
 
     Raises
     ------
     DataError
         Data that cannot be read: what, where, and what to do.
     """
-    data = Data() if data is None else data
-    content = _open(source, data, report)
-    others: dict[Part, float | str | None] = {"validation": data.validation, "test": data.test}
-    for part, other in others.items():
-        if isinstance(other, str) and not _is_share(other):
-            more = _open(other, data.model_copy(update={"validation": None, "test": None}), report)
-            fingerprint = joined([content.fingerprint, more.fingerprint])
-            content = dataclasses.replace(with_part(content, part, more, data), fingerprint=fingerprint)
-    return content
-
-
-def _is_share(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return _open(source, Data() if data is None else data, report)
 
 
 def _open(source: object, data: Data, report: sets.Report | None) -> Content:

@@ -122,12 +122,19 @@ def _open_tar(path: Path, plain: Path) -> Archive:
                 wrong.append((member.name, what))
             elif member.isfile():
                 files.append(member)
+        _whole(tar)
     _refuse(path, wrong)
     size = plain.stat().st_size
     if files and files[-1].offset_data + files[-1].size > size:
         raise tarfile.ReadError(f"{files[-1].name} ends beyond the end of the file")
     places = [(member.offset_data, member.size) for member in files]
     return Archive(path, [member.name.removeprefix("./") for member in files], _Slices(plain, places))
+
+
+def _whole(tar: tarfile.TarFile) -> None:
+    """That the block of zeros which ends a tar was read; `tarfile` takes one that is cut off between two members for whole."""
+    if tar.fileobj is None or tar.fileobj.tell() < tar.offset + tarfile.BLOCKSIZE:
+        raise tarfile.ReadError("its end is missing")
 
 
 @dataclass(frozen=True)
@@ -177,6 +184,7 @@ def _open_packed(path: Path) -> Archive:
             buffer += data
             if len(buffer) > MEMORY:
                 return _open_tar(path, kept(f"archives/{of_files([path])}.tar", lambda to: _decompress(path, to)))
+        _whole(tar)
     _refuse(path, wrong)
     return Archive(path, names, _Held(bytes(buffer), places))
 

@@ -204,7 +204,7 @@ def check_classes(parts: dict[Part, Examples], *, where: str, on_error: OnError)
     result: dict[Part, Examples] = {}
     for part, examples in parts.items():
         labels = examples.frame["label"].to_list()
-        wrong = _lone(labels, counts, where) if part == learnt else _unknown(labels, counts, where, part)
+        wrong = _lone(counts, where) if part == learnt else _unknown(labels, counts, where, part)
         missing = sorted(set(counts) - set(labels))
         if missing:
             found = f"the {part} part has no picture of {', '.join(missing)}"
@@ -218,11 +218,11 @@ def check_classes(parts: dict[Part, Examples], *, where: str, on_error: OnError)
     return result, _one_each(problems)
 
 
-def _lone(labels: Sequence[str], counts: Counter[str], where: str) -> list[Problem]:
+def _lone(counts: Counter[str], where: str) -> list[Problem]:
     return [
-        Problem("error", f"{where}/{label}", f"class {label!r} has one picture only", "add pictures of it or remove the folder", example=row)
-        for row, label in enumerate(labels)
-        if counts[label] == 1
+        Problem("error", f"{where}/{label}", f"class {label!r} has one picture only", "add pictures of it or remove the folder")
+        for label, count in sorted(counts.items())
+        if count == 1
     ]
 
 

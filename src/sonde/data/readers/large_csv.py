@@ -59,6 +59,7 @@ class _Plan:
     above: int
     types: dict[str, Any]
     marks: tuple[str, ...] = ()  # of missing values among numbers
+    unseen: tuple[str, ...] = ()  # columns without a value in the sample, taken for whole numbers till values say otherwise
     as_text: frozenset[str] = frozenset()
     left_out: tuple[int, ...] = ()
 
@@ -138,6 +139,7 @@ def _read(source: Path, path: Path, notes: list[str], *, stem: str, names: Seque
         frame = query.collect()
     else:
         frame, faults = _mapped(plan, path, on_error)
+    frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in plan.unseen if frame[name].null_count() == frame.height)
     if plan.header is not None:
         frame, said = without_unnamed(frame, plan.header)
         notes += said
@@ -184,19 +186,20 @@ def _look(path: Path, where: str, stem: str, names: Sequence[str] | None) -> tup
     width = len(head.columns)
     body = [row for row in rows.fields[head.above :] + _sample(path, dialect) if len(row) == width]
     types: dict[str, Any] = {}
-    as_text = set()
-    marks: set[str] = set()
+    as_text, marks, unseen = set(), set(), []
     for name, values in zip(head.columns, zip(*body, strict=True), strict=True):
         written = pl.Series(name, values, dtype=pl.String)
         column = typed(written, decimal_comma=dialect.separator != ",")
-        types[name] = column.dtype if column.null_count() < len(column) else pl.Int64  # no value seen: the narrowest, widened when need be
+        types[name] = column.dtype
+        if column.null_count() == len(column):
+            types[name] = pl.Int64
+            unseen.append(name)
         if column.dtype == pl.Float64 and written.str.contains(",", literal=True).any():
             as_text.add(name)
-        if types[name] != pl.String:
-            marks |= {value for value in values if value.strip() and value.strip() in MISSING}
-    above = rows.lines[head.above] - 1
-    marks |= {" " + mark for mark in marks}  # as the csv module passes over blanks, and Polars does not
-    return _Plan(path, dialect, head.header, above, types, tuple(sorted(marks)), frozenset(as_text)), notes + head.notes, head.problems
+        if types[name] != pl.String:  # Polars does not pass over blanks before a mark, the csv module does
+            marks |= {form for value in values if value and value in MISSING for form in (value, f" {value}")}
+    plan = _Plan(path, dialect, head.header, rows.lines[head.above] - 1, types, tuple(sorted(marks)), tuple(unseen), frozenset(as_text))
+    return plan, notes + head.notes, head.problems
 
 
 def _sample(path: Path, dialect: Dialect) -> list[list[str]]:
@@ -245,6 +248,8 @@ def _suspicious(result: pl.LazyFrame, plan: _Plan) -> bool:
     rows, missing, *newlines = result.select(pl.len(), last.alias("\0last"), *broken).collect(engine="streaming").row(0)
     if not missing:
         return any(newlines)
+    if len(plan.types) == 1:
+        return True  # a blank line has as many separators as any other
     quotes, separators = _count(plan.path, (b'"', plan.dialect.separator.encode()), plan.above)
     return bool(quotes) or separators != rows * (len(plan.types) - 1)
 

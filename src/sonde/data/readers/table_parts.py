@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from sonde.data.contents import Content, Examples, Part
-from sonde.data.fingerprint import of_files
-from sonde.data.readers.class_folders import PART_NAMES
+from sonde.data.fingerprint import joined, of_files
+from sonde.data.readers.class_folders import PART_NAMES, PARTS, check_classes
 from sonde.data.readers.delimited import HEADERLESS, Table
 from sonde.data.readers.leave_out import leave_out
 from sonde.data.readers.tables import read_table, stem
@@ -221,25 +221,32 @@ def single(table: Table, *, origin: str, name: str, fingerprint: str, files: Seq
 def with_part(content: Content, part: Part, other: Content, data: Data) -> Content:
     """`content` with all of `other` as its validation or test part: what `--test PATH` asks for.
 
+    Columns and types are made to agree as those of files in one folder; classes are compared.
+
     Raises
     ------
     DataError
-        When the two are of different kinds.
+        When the two are of different kinds, or `other` lacks the target.
     """
     if content.kind != other.kind:
         found = f"this is of kind {other.kind}, and {content.origin} is of kind {content.kind}"
         raise DataError(Problem("error", other.origin, found, f"give data of one kind to --{part}"))
-    parts = {("train" if name == "all" else name): examples for name, examples in content.parts.items()}
+    parts: dict[Part, Examples] = {("train" if name == "all" else name): examples for name, examples in content.parts.items()}
     tables = {name: Table(examples) for name, examples in parts.items()} | {part: Table(other.examples)}
-    names = dict.fromkeys(parts, content.origin) | {part: other.origin}
-    result = agree(tables, names, data)
+    result = agree(tables, {**dict.fromkeys(parts, content.origin), part: other.origin}, data)
     if part not in result.examples:
-        raise DataError(Problem("error", other.origin, f"there is no column to measure by ({', '.join(data.target)})", f"give --{part} data with it"))
+        raise DataError(Problem("error", other.origin, f"there is no column to measure by ({result.target or data.target[0]})", f"give --{part} data with it"))
+    problems = [*content.problems, *other.problems, *result.problems]
+    if content.kind == "images" and content.target == other.target == "label":
+        alone = [problem for one in (content, other) for problem in check_classes(one.parts, where=one.origin, on_error="stop")[1]]
+        result.examples, joint = check_classes(result.examples, where=other.origin, on_error=data.on_error)
+        problems = [problem for problem in problems if problem not in alone] + joint
     return replace(
         content,
-        parts=result.examples,
+        parts={name: result.examples[name] for name in PARTS if name in result.examples},
         reason=f"{content.reason}; {part} part: {other.reason}",
+        fingerprint=joined([content.fingerprint, other.fingerprint]),
         files=(*content.files, *other.files),
-        problems=(*content.problems, *other.problems, *result.problems),
+        problems=tuple(problems),
         notes=(*content.notes, *other.notes, *result.notes),
     )
