@@ -99,7 +99,7 @@ def test_folds_show_mean_and_deviation(tmp_path: Path) -> None:
 def test_overfitting_and_vanishing_gradients_are_named(tmp_path: Path) -> None:
     words = " ".join(report(sample_run.regression(tmp_path / "houses")).text.split())
     assert "1.38 times as large an error. That is overfitting" in words
-    assert re.search(r"gradients of layers\.0 vanish: 1\.\d+×10⁻⁹", words)
+    assert re.search(r"gradients vanish first in layers\.2 : \d\.\d+×10⁻⁷", words)
     assert "looked at 3 times" in words
 
 
@@ -196,8 +196,31 @@ def test_losses_that_are_no_numbers(tmp_path: Path) -> None:
     sample_run.write(run, "metrics.json", metrics)
     words = " ".join(report(run).text.split())
     assert re.search(r"loss was not a finite number in 51 of 151 reports, first at step 200", words)
-    assert "activations of dense1 explode: no finite number" in words
+    assert "activations explode first in dense1 : no finite number" in words
     assert "not a number" in words
+
+
+def test_the_last_measurement_of_the_best_weights_is_no_point_of_the_curve(tmp_path: Path) -> None:
+    """The end measures the best weights again, with more measures, at the last step."""
+    run = sample_run.images(tmp_path / "run")
+    last = {"event": "evaluate", "step": 300, "epoch": 15, "part": "validation", "metrics": {"accuracy": 0.123, "macro-f1": 0.9}}
+    with (run / "events.jsonl").open("a") as file:
+        file.write(json.dumps(last) + "\n")
+    page = report(run)
+    read = [json.loads(str(values["data-hover"])) for _, values in page.tags if values.get("data-hover")]
+    validation = [points for chart in read for name, points in chart["lines"] if name == "validation"]
+    assert len(validation) == 2, "a measure taken once is no curve"
+    assert all(y != 0.123 for points in validation for _, y in points)
+
+
+def test_a_loss_that_is_met_is_no_fault(tmp_path: Path) -> None:
+    run = sample_run.perceptron(tmp_path / "run")
+    event = {"event": "scale", "step": 8, "layers": [{"name": "network.output", "activation": 1.0, "gradient": 0.0, "weight": 0.5}]}
+    with (run / "events.jsonl").open("a") as file:
+        file.write(json.dumps(event) + "\n")
+    words = " ".join(report(run).text.split())
+    assert "gradient is exactly 0: the loss is met" in words
+    assert "network.output" not in words
 
 
 def test_every_number_missing(tmp_path: Path) -> None:

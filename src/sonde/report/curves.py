@@ -49,14 +49,17 @@ def overlay(records: Sequence[Record]) -> Markup:
 
 
 def evaluated(record: Record, part: str, key: str) -> list[Point]:
-    """(time, value) of a measure at every evaluation of `part`; a value that is no finite number is a gap."""
-    points: list[Point] = []
+    """(time, value) of a measure at every evaluation of `part`; a value that is no finite number is a gap.
+
+    At the end the best weights are measured once more, at the time of the last ones: only the first counts.
+    """
+    points: dict[float, float | None] = {}
     for event in record.events.get("evaluate", []):
         metrics = as_table(event.get("metrics"))
         at = record.time(event)
         if event.get("part") == part and key in metrics and at is not None:
-            points.append((at, finite(metrics[key])))
-    return points
+            points.setdefault(at, finite(metrics[key]))
+    return list(points.items())
 
 
 def trained(record: Record, key: str) -> list[Point]:
@@ -92,7 +95,7 @@ def _loss(record: Record) -> Markup:
     lines = _lines(record, "loss")
     values = [value for line in lines for _, value in line.known()]
     log = _wide(values)
-    note = "The number that training makes small." + (" The axis is logarithmic: each mark is ten times the one below." if log else "")
+    note = "The number that training makes small." + (" The axis is logarithmic: equal heights are equal ratios." if log else "")
     if any(line.faint for line in lines):
         note += " Pale: every report; strong: their running mean."
     return line_chart("Loss", lines, x_label=_time_word(record), log=log, marks=_best(record, "loss", lines), note=note)
@@ -100,6 +103,8 @@ def _loss(record: Record) -> Markup:
 
 def _measure(record: Record, key: str) -> Markup:
     lines, found = _lines(record, key), measure(key)
+    if key != record.monitor and all(len(line.known()) < 2 for line in lines):
+        return Markup("")  # a measure that is taken once, at the end, is no curve
     word = found.word[:1].upper() + found.word[1:]
     values = [value for line in lines for _, value in line.known()]
     better = "Higher is better." if found.better == "higher" else "Lower is better."

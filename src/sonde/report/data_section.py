@@ -19,13 +19,22 @@ COLUMNS_SHOWN = 200
 CLASSES_SHOWN = 24
 PROBLEMS_SHOWN = 400
 PLACES_SHOWN = 8
+# What Pillow calls the colours of a picture.
+MODES = {
+    "L": "grey",
+    "1": "black and white",
+    "RGB": "colour",
+    "RGBA": "colour with transparency",
+    "P": "palette",
+    "LA": "grey with transparency",
+}
 ROLES = {"target": "target", "feature": "feature", "left-out": "left out"}
 
 
 def columns(data: dict[str, Any], view: View) -> Markup:
     """Every column with its type, what is done with it, gaps and distribution."""
     found = tables(data.get("columns"))
-    if not found:
+    if not found or not _tabular(data):
         return Markup("")
     total = _total(data)
     order = {"target": 0, "feature": 1, "left-out": 2}
@@ -38,11 +47,20 @@ def columns(data: dict[str, Any], view: View) -> Markup:
     return join([shown, tag("p", {"class": "note"}, f"The first {COLUMNS_SHOWN} of {show(len(found))} columns.") if rest > 0 else None])
 
 
+def _tabular(data: dict[str, Any]) -> bool:
+    """Whether columns are learned from: beside pictures stand only their names and labels."""
+    return data.get("kind") != "images" or any(each.get("role") == "feature" for each in tables(data.get("columns")))
+
+
 def _column(each: dict[str, Any], total: int, view: View) -> list[object]:
     role = text(each.get("role"))
     missing = count(each.get("missing")) or 0
     gaps = f"{percent(missing / total)}" if missing and total else "–" if not missing else show(missing)
-    why = tag("span", {"class": "quiet why"}, shorten(each.get("why"), 120)) if view.examples and each.get("why") else None
+    why = (
+        tag("span", {"class": "quiet why"}, shorten(each.get("why"), 120))
+        if view.examples and each.get("why") not in (None, "", "numbers", "dates")
+        else None
+    )
     used = join([tag("span", {"class": f"role {role}"}, ROLES.get(role, role)), why])
     row: list[object] = [name(each.get("name", ""), 32), used, text(each.get("type")), gaps, show(count(each.get("distinct")))]
     if not view.examples:
@@ -58,9 +76,9 @@ def _distribution(each: dict[str, Any]) -> Markup:
         span = f" from {show(edges[0])} to {show(edges[-1])}" if len(edges) > 1 else ""
         return mini_histogram(counts[:60], title=f"{shorten(each.get('name'), 40)}: histogram{span}")
     top = [finite(pair[1]) or 0.0 for pair in items(each.get("top")) if isinstance(pair, (list, tuple)) and len(pair) == 2]
-    return (
-        mini_histogram(top[:24], title=f"{shorten(each.get('name'), 40)}: counts of the commonest values") if len(top) > 1 else Markup("")
-    )
+    if len(top) < 2 or max(top) < 2:
+        return Markup("")
+    return mini_histogram(top[:24], title=f"{shorten(each.get('name'), 40)}: counts of the commonest values")
 
 
 def _values(each: dict[str, Any]) -> Markup:
@@ -72,7 +90,7 @@ def _values(each: dict[str, Any]) -> Markup:
     if text(each.get("min")) and text(each.get("max")):
         return tag("span", {"class": "quiet"}, f"{shorten(each.get('min'), 24)} … {shorten(each.get('max'), 24)}")
     top = [pair for pair in items(each.get("top")) if isinstance(pair, (list, tuple)) and len(pair) == 2]
-    if top:
+    if top and any((finite(many) or 0) > 1 for _, many in top):
         said = ", ".join(f"{shorten(value, 24)} ({show(many)})" for value, many in top[:4])
         return tag("span", {"class": "quiet"}, shorten(said, 120))
     sample = [shorten(value, 30) for value in items(each.get("sample"))[:3]]
@@ -135,7 +153,9 @@ def pictures(data: dict[str, Any], folder: Path, view: View) -> Markup:
     sizes = [each for each in items(found.get("sizes")) if isinstance(each, (list, tuple)) and len(each) == 3]
     sizes.sort(key=lambda each: -(finite(each[2]) or 0))
     said = ", ".join(f"{show(width)} × {show(high)} ({show(many)})" for width, high, many in sizes[:5])
-    modes = ", ".join(f"{shorten(mode, 20)} ({show(many)})" for mode, many in list(as_table(found.get("modes")).items())[:8])
+    modes = ", ".join(
+        f"{MODES.get(mode, shorten(mode, 20))} ({show(many)})" for mode, many in list(as_table(found.get("modes")).items())[:8]
+    )
     more = f" and {plural(len(sizes) - 5, 'more size')}" if len(sizes) > 5 else ""
     rows = [
         ("pictures", show(count(found.get("count"))) if count(found.get("count")) is not None else None),
@@ -183,7 +203,9 @@ def overview(data: dict[str, Any], view: View) -> Markup:
             (term("target"), targets),
             (
                 "columns",
-                f"{show(used)} used" + (f", {show(left_out)} left out" if left_out else "") if tables(data.get("columns")) else None,
+                f"{show(used)} used" + (f", {show(left_out)} left out" if left_out else "")
+                if tables(data.get("columns")) and _tabular(data)
+                else None,
             ),
             ("fingerprint", tag("code", None, text(data.get("fingerprint"))[:16]) if data.get("fingerprint") else None),
             ("from", shorten(data.get("origin"), 100) if view.examples and data.get("origin") else None),

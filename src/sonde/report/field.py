@@ -194,15 +194,26 @@ def heat_map(
             return 0.5
         return math.log(value / low) / math.log(high / low) if log else (value - low) / (high - low)
 
-    width, height = WIDTH / len(columns), 16.0 * len(rows)
+    width, row = WIDTH / len(columns), max(2.0, min(16.0, 240 / len(rows)))
+    height = row * len(rows)
     cells = []
     for r, line in enumerate(values):
         for c, value in enumerate(line):
             if value is not None and (not log or value > 0):
                 said = f"{shorten(rows[r], 40)}, {shorten(columns[c], 40)}: {show(value)}"
-                cells.append(rectangle(c * width, r * 16, width - 1, 15, "fill validation", opacity=0.08 + 0.92 * depth(value), title=said))
+                cells.append(
+                    rectangle(
+                        c * width,
+                        r * row,
+                        width - 1,
+                        row - (1 if row > 5 else 0),
+                        "fill validation",
+                        opacity=0.08 + 0.92 * depth(value),
+                        title=said,
+                    )
+                )
     x = Scale(0, len(columns), 0, WIDTH, tuple(Tick(c + 0.5, columns[c]) for c in range(len(columns))))
-    y = Scale(0, len(rows), 0, height, tuple(Tick(r + 0.5, shorten(word, 14)) for r, word in enumerate(rows)))
+    y = Scale(0, len(rows), 0, height, tuple(Tick(r + 0.5, shorten(word, 16)) for r, word in enumerate(rows) if row >= 13))
     said = f"{len(rows)} rows by {len(columns)} columns, from {show(low)} to {show(high)}"
     drawing = chart(Frame(x, y, height, x_label, grid=False), title=title, description=said, layers=cells)
     return figure(title, drawing, note=note)

@@ -11,7 +11,7 @@ from sonde.report.numbers import count, finite, plural, seconds, show, tables, t
 from sonde.report.numbers import table as as_table
 from sonde.report.read import PARTS, SPOKEN, Record, part_sizes
 
-THINGS = {"images": "pictures", "table": "rows", "series": "values"}
+THINGS = {"images": "pictures", "table": "rows", "series": "examples"}
 
 
 def headline(record: Record) -> Markup:
@@ -130,7 +130,8 @@ def _context(record: Record, key: str, value: float, part: str) -> Markup:
     metrics = as_table(record.metrics.get(part))
     yesterday = finite(metrics.get("persistence-mae"))
     if key == "mae" and yesterday is not None:
-        pieces.append(prose("Saying “as today” ([persistence]) is {} off.", show(yesterday)))
+        verdict = "" if value < yesterday else ", which is no worse than this model"
+        pieces.append(prose("Saying “as today” ([persistence]) is {} off{}.", show(yesterday), verdict))
     r2 = finite(metrics.get("r2"))
     if key in ("rmse", "mae", "rmsle") and r2 is not None:
         pieces.append(

@@ -93,8 +93,8 @@ def scale(record: Record, view: View) -> Markup:
     events = [event for event in record.events.get("scale", []) if tables(event.get("layers"))]
     if not events:
         return Markup("")
-    layers = tables(events[-1].get("layers"))
-    names = [text(layer.get("name")) for layer in layers]
+    layers = [{**layer, "name": _layer(layer)} for layer in tables(events[-1].get("layers"))]
+    names = [layer["name"] for layer in layers]
     lines = [
         Line(word, [(float(index), _positive(layer.get(key))) for index, layer in enumerate(layers)], kind, pointed=len(layers) <= 60)
         for word, key, kind in (
@@ -115,13 +115,18 @@ def scale(record: Record, view: View) -> Markup:
     return join([_verdict(layers), tag("div", {"class": "grid"}, drawing, _over_time(events, names)), numbers])
 
 
+def _layer(layer: dict[str, Any]) -> str:
+    """A layer's name without that of the network, which all of them share."""
+    return text(layer.get("name")).removeprefix("network.")
+
+
 def _over_time(events: list[dict[str, Any]], names: list[str]) -> Markup | None:
     """The gradients of each layer at each of some steps."""
-    if len(events) < 3 or not 2 <= len(names) <= 40:
+    if len(events) < 3 or not 2 <= len(names) <= 200:
         return None
     chosen = [events[index * (len(events) - 1) // (min(len(events), 40) - 1)] for index in range(min(len(events), 40))]
     columns = [show(event.get("step")) for event in chosen]
-    by_name = [{text(layer.get("name")): finite(layer.get("gradient")) for layer in tables(event.get("layers"))} for event in chosen]
+    by_name = [{_layer(layer): finite(layer.get("gradient")) for layer in tables(event.get("layers"))} for event in chosen]
     values = [[column.get(word) for column in by_name] for word in names]
     return heat_map(
         "Gradients over the steps",
@@ -135,32 +140,37 @@ def _over_time(events: list[dict[str, Any]], names: list[str]) -> Markup | None:
 
 
 def _verdict(layers: list[dict[str, Any]]) -> Markup:
-    """Which layer is out of the healthy band first, and what helps."""
+    """Which layer leaves the healthy band first, and what helps.
+
+    Signals are followed upwards from the input, gradients downwards from the loss, as that is where they come from.
+    """
     for layer in layers:
-        for key in ("activation", "gradient"):
-            value = finite(layer.get(key))
-            broken = key in layer and layer[key] is not None and value is None
-            if broken or (value is not None and value > HEALTHY[1]):
-                said = prose(
-                    "The {}s of **{}** explode: {}, over the healthy 1,000. ",
-                    key,
-                    name(layer.get("name", "")),
-                    show(value, 3) if value is not None else "no finite number",
-                )
-                return tag(
-                    "p", {"class": "warning"}, said, prose("A smaller [learning rate], clipping (`--clip 1`) or normalisation helps.")
-                )
-            if value is not None and value < HEALTHY[0]:
-                said = prose("The {}s of **{}** vanish: {}, under the healthy 10⁻⁶. ", key, name(layer.get("name", "")), show(value, 3))
-                return tag(
-                    "p",
-                    {"class": "warning"},
-                    said,
-                    prose(
-                        "This layer learns next to nothing. ReLU instead of sigmoid, Xavier initialisation, batch normalisation or residual connections help."
-                    ),
-                )
+        said = _fault("activation", layer)
+        if said:
+            return said
+    if layers and finite(layers[-1].get("gradient")) == 0:
+        return tag("p", {"class": "good"}, prose("The last layer's [gradient] is exactly 0: the [loss] is met, nothing is left to learn."))
+    for layer in reversed(layers):
+        said = _fault("gradient", layer)
+        if said:
+            return said
     return tag("p", {"class": "good"}, prose("Every layer stays inside the healthy band: no [gradient] vanishes or explodes."))
+
+
+def _fault(key: str, layer: dict[str, Any]) -> Markup | None:
+    """A warning where one scale of a layer is outside the band or no number."""
+    value = finite(layer.get(key))
+    if layer.get(key) is None or (value is not None and HEALTHY[0] <= value <= HEALTHY[1]):
+        return None
+    if value is not None and value < HEALTHY[0]:
+        said = prose("The {}s vanish first in **{}**: {}, under the healthy 10⁻⁶. ", key, name(layer["name"]), show(value, 3))
+        cure = prose(
+            "Layers below it learn next to nothing. ReLU instead of sigmoid, Xavier initialisation, batch normalisation or residual connections help."
+        )
+        return tag("p", {"class": "warning"}, said, cure)
+    shown = f"{show(value, 3)}, over the healthy 1,000" if value is not None else "no finite number"
+    said = prose("The {}s explode first in **{}**: {}. ", key, name(layer["name"]), shown)
+    return tag("p", {"class": "warning"}, said, prose("A smaller [learning rate], clipping (`--clip 1`) or normalisation helps."))
 
 
 def _positive(value: object) -> float | None:
@@ -206,7 +216,8 @@ def trace(record: Record, view: View) -> Markup:
     head = ["step", "inputs", "targets", "logits", "output", "loss", "gradient", "weights after"]
     rows = []
     for event in events[:TRACE_SHOWN]:
-        cells = [_numbers(event.get(key)) for key in ("inputs", "targets", "logits", "output", "loss", "gradient", "weights")]
+        shortened = {**event, "gradient": _last_words(event.get("gradient")), "weights": _last_words(event.get("weights"))}
+        cells = [_numbers(shortened.get(key)) for key in ("inputs", "targets", "logits", "output", "loss", "gradient", "weights")]
         rows.append([show(event.get("step")), *cells])
     shown = table(head, rows, numbers=range(8), wide=True)
     rest = len(events) - TRACE_SHOWN
@@ -218,6 +229,14 @@ def trace(record: Record, view: View) -> Markup:
             else None,
         ]
     )
+
+
+def _last_words(values: object) -> object:
+    """Parameters by the last word of their name, where that tells them apart: `output.linear.bias` is `bias`."""
+    if not isinstance(values, dict):
+        return values
+    words = {key.rpartition(".")[2]: value for key, value in values.items()}
+    return words if len(words) == len(values) else values
 
 
 def _numbers(value: object) -> str:

@@ -93,8 +93,8 @@ def line_chart(
         layers += _draw(line, x, y)
     named = [line for line in drawn if not line.faint]
     said = description or ". ".join(_say(line) for line in named[:8])
-    hover = Hover(x, [(line.name, line.known()) for line in named[:8]], x_names)
-    overlay = [piece for mark in marks for piece in _mark(mark, x, y, height)]
+    hover = Hover(x, [(line.name, line.known()) for line in named[:8]], x_names, days, percent)
+    overlay = [piece for mark in marks for piece in _mark(mark, x, y, height, drawn)]
     if since is not None:
         overlay.append(label(x.place(since), 0, "unseen from here", kind="remark", dx=5, dy=11))
     overlay += [label(0, y.place(zone.high), zone.word, kind="remark", dx=6, dy=13) for zone in zones]
@@ -193,19 +193,21 @@ def _draw(line: Line, x: Scale, y: Scale) -> list[Markup]:
     return layers
 
 
-def _mark(mark: Mark, x: Scale, y: Scale, height: Real) -> list[Markup]:
-    place = x.place(mark.x)
-    right = place > 0.78 * WIDTH
-    high = y.place(mark.y)
-    beside = label(
-        place,
-        high - 12 if high > 30 else high + 20,
-        mark.word,
-        kind="remark strong",
-        anchor="end" if right else "start",
-        dx=-7 if right else 7,
-    )
-    return [upright(place, height, "best"), marker(place, high, "best", title=mark.word), beside]
+def _mark(mark: Mark, x: Scale, y: Scale, height: Real, lines: Sequence[Line]) -> list[Markup]:
+    """A ring, a line over the height, and the word where the lines leave most room: right or left, above or below."""
+    place, high = x.place(mark.x), y.place(mark.y)
+    points = [(x.place(at), y.place(value)) for line in lines for at, value in line.known() if not y.log or value > 0]
+
+    def crowd(right: bool, below: bool) -> int:
+        start, top = place if right else place - 260, high + 4 if below else high - 26
+        return sum(start <= a <= start + 260 and top <= b <= top + 22 for a, b in points)
+
+    sides = [right for right in (True, False) if (place < 0.78 * WIDTH if right else place > 0.22 * WIDTH)]
+    heights = [below for below in (False, True) if (high + 24 < height if below else high > 26)]
+    right, below = min(((right, below) for right in sides for below in heights), key=lambda choice: crowd(*choice))
+    anchor, shift = ("start", 7) if right else ("end", -7)
+    word = label(place, high + 20 if below else high - 12, mark.word, kind="remark strong", anchor=anchor, dx=shift)
+    return [upright(place, height, "best"), marker(place, high, "best", title=mark.word), word]
 
 
 def _zone(zone: Zone, y: Scale) -> Markup:

@@ -43,6 +43,8 @@ MEASURES: dict[str, Measure] = {
         "R²", "higher", False, "The share of the variance of the [target] that is explained: 1 is perfect, 0 is no better than the mean."
     ),
     "rmsle": Measure("RMSLE", "lower", False, "A prediction is typically off by a factor of about {}."),
+    "mape": Measure("MAPE", "lower", True, "A prediction is {} of the truth off on average."),
+    "exact-match": Measure("exact match", "higher", True, "The share of examples of which every label is right."),
     "skill": Measure(
         "skill", "higher", True, "How much smaller the error is than that of [persistence]: 0 % is as good as saying “as today”."
     ),
@@ -86,7 +88,7 @@ def meaning(key: str, value: float, part: str) -> Markup:
     if key == "rmsle":
         return prose(found.meaning, show(math.exp(min(value, 50)), 3))
     if found.meaning:
-        return prose(found.meaning, *([show(value)] if "{}" in found.meaning else []))
+        return prose(found.meaning, *([written(key, value)] if "{}" in found.meaning else []))
     return Markup("")
 
 

@@ -97,6 +97,7 @@ def _misses(values: Sequence[float]) -> Markup:
         edges,
         counts,
         x_label="prediction − truth",
+        note="Misses beyond the ends are counted in the first and the last bar.",
         at=(0.0, "exact") if edges and edges[0] < 0 < edges[-1] else None,
     )
 

@@ -71,7 +71,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, dict):
             pairs += _flat(value, "" if key in ("versions", "packages") else f"{prefix}{key} ")
         elif isinstance(value, list):
-            pairs.append((f"{prefix}{key}", ", ".join(map(str, value[:20]))))
+            pairs.append((f"{prefix}{key}", (" " if key == "command" else ", ").join(map(str, value[:40]))))
         elif value is not None and key != "format":
             shown = ("yes" if value else "no") if isinstance(value, bool) else show(value) if isinstance(value, float) else str(value)
             shown = f"{shown[:16]}…" if _FINGERPRINT.fullmatch(shown) else shown

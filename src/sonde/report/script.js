@@ -2,10 +2,10 @@
 (() => {
   "use strict";
   const SVG = "http://www.w3.org/2000/svg";
-  const show = (value) => {
+  const show = (value, digits = 5) => {
     const size = Math.abs(value);
     if (size !== 0 && (size >= 1e7 || size < 1e-4)) return value.toExponential(2);
-    return value.toLocaleString("en-GB", { maximumSignificantDigits: 5 });
+    return value.toLocaleString("en-GB", { maximumSignificantDigits: digits });
   };
   const element = (name, attributes, parent) => {
     const made = document.createElementNS(SVG, name);
@@ -17,12 +17,11 @@
   for (const chart of document.querySelectorAll("svg.chart[data-hover]")) {
     const data = JSON.parse(chart.dataset.hover);
     chart.querySelector(":scope > title")?.remove(); // its text stands in aria-label; the browser's own tooltip would cover ours
-    const dated = data.low > 600000 && data.high < 1100000 && !data.log && !data.names;
     const when = (x) => {
       if (data.names) return data.names[Math.round(x)] ?? "";
-      if (dated) return new Date((x - 719163) * 864e5).toISOString().slice(0, 10);
+      if (data.days) return new Date((x - 719163) * 864e5).toISOString().slice(0, 10);
       const label = chart.querySelector(".axis-label");
-      return `${label ? label.textContent + " " : ""}${show(x)}`;
+      return `${label ? label.textContent + " " : ""}${show(x, 4)}`;
     };
     let line = null, box = null;
     const leave = () => { line?.remove(); box?.remove(); line = box = null; };
@@ -44,10 +43,10 @@
       const head = document.createElement("b"); head.textContent = when(x); box.appendChild(head);
       for (const [name, [at, y]] of near) {
         if (Math.abs(place(at) - place(x)) > 0.04) continue;
-        const row = document.createElement("div"); row.textContent = `${name ? name + " " : ""}${show(y)}`; box.appendChild(row);
+        const row = document.createElement("div"); row.textContent = `${name ? name + " " : ""}${data.percent ? (100 * y).toFixed(1) + " %" : show(y)}`; box.appendChild(row);
       }
       const at = left + place(x) * width;
-      box.style.top = `${chart.offsetTop + 8}px`;
+      box.style.top = `${bounds.top - figure.getBoundingClientRect().top + 8}px`;
       box.style.left = at > bounds.width * 0.6 ? "auto" : `${at + 14}px`;
       box.style.right = at > bounds.width * 0.6 ? `${bounds.width - at + 14}px` : "auto";
     };

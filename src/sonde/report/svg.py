@@ -33,16 +33,22 @@ class Frame:
 
 @dataclass(frozen=True)
 class Hover:
-    """What is read off when the chart is pointed at: the x axis and, for each line, its name and points."""
+    """What is read off when the chart is pointed at: the x axis and, for each line, its name and points.
+
+    `days`: x are ordinals of dates; `percent`: y are shares; `names`: what to call x = 0, 1, 2 …
+    """
 
     x: Scale
     lines: Sequence[tuple[str, Sequence[tuple[Real, Real]]]]
     names: Sequence[str] | None = None
+    days: bool = False
+    percent: bool = False
 
     def json(self) -> str:
         """As the page's script reads it."""
         lines = [[line, [[short(x), short(y)] for x, y in points]] for line, points in self.lines]
         table: dict[str, object] = {"low": short(self.x.low), "high": short(self.x.high), "log": self.x.log, "lines": lines}
+        table |= {"days": self.days, "percent": self.percent}
         if self.names is not None:
             table["names"] = [name[:60] for name in self.names]
         return json.dumps(table, separators=(",", ":"), ensure_ascii=False)
