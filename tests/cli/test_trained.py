@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -52,9 +53,16 @@ def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
+
+
 def document(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> dict[str, Any]:
+    """What a command prints with --json; its keys must stand in the command's section of docs/commands.md."""
     assert main([*words, "--json"]) == code
-    return json.loads(capsys.readouterr().out)
+    found = json.loads(capsys.readouterr().out)
+    section = PAGE.read_text(encoding="utf-8").partition(f"## sonde {words[0]}")[2].partition("\n## ")[0]
+    assert set(found) <= set(re.findall(r"`([a-z_]+)`", section))
+    return found
 
 
 def test_flags_and_settings_reach_the_recipe(here: Path) -> None:
@@ -275,6 +283,19 @@ def test_data_that_has_shifted(here: Path, tmp_path: Path, capsys: pytest.Captur
     assert any("x" in problem["where"] for problem in found["problems"] if problem["level"] == "warning")
     same = document(capsys, "data", "points.csv", "--target", "colour", "--against", "points.csv")
     assert not [problem for problem in same["problems"] if problem["level"] == "warning"]
+
+
+def test_lists_and_pages_need_no_torch(here: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys; from sonde.cli.main import main\n"
+        "pair = ['runs/points-1', 'runs/short']\n"
+        f"page = ['--out', {str(tmp_path / 'page.html')!r}]\n"
+        "for words in (['runs'], ['recipes'], ['compare', *pair, *page], ['report', pair[0], *page], ['data', 'points.csv', '--target', 'colour', *page]):\n"
+        "    assert main(words) == 0, words\n"
+        "    assert 'torch' not in sys.modules, words\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_sets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
