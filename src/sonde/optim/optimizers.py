@@ -29,7 +29,8 @@ def build(
         raise RecipeError("this model has no parameters to train", where="optim.name", remedy="train it with --epochs 0")
     fused = can_fuse(model)
     if name == "sgd":
-        return torch.optim.SGD(groups, lr=lr, fused=fused)
+        # With nothing to remember, one call a kind of operation measured a little faster than the fused kernel.
+        return torch.optim.SGD(groups, lr=lr, foreach=fused)
     if name == "momentum":
         return torch.optim.SGD(groups, lr=lr, momentum=momentum, fused=fused)
     if name == "adam":
