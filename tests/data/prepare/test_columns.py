@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,25 @@ def test_folds_share_what_is_encoded_alike(tmp_path: Path) -> None:
         prep, target = fit_table(selection, Data(), ("y",)), fit_target("regression", {}, selection, ("y",))
         build_columns(prep, target, given.examples, cache=tmp_path, memory_limit=0)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_columns_not_used_for_longest_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, folders = content(), {}
+    for age, name in enumerate(("one", "two", "three")):
+        mapped(tmp_path, given, fingerprint=name)
+        (folders[name],) = set(tmp_path.iterdir()) - set(folders.values())
+        os.utime(folders[name], (age, age))
+    mapped(tmp_path, given, fingerprint="one")  # used again
+    size = sum(file.stat().st_size for file in folders["one"].iterdir())
+    monkeypatch.setattr(module, "KEPT", 2 * size + 100)
+    killed, building = tmp_path / ".killed", tmp_path / ".building"
+    killed.mkdir()
+    building.mkdir()
+    os.utime(killed, (0, 0))
+    mapped(tmp_path, given, fingerprint="four")
+    assert folders["one"] in set(tmp_path.iterdir())
+    assert building in set(tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_a_damaged_cache_is_built_again(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import time
 import uuid
@@ -31,6 +32,8 @@ from sonde.errors import DataError, Problem
 FORMAT = 1
 MEMORY = 512 * 2**20  # bytes of inputs and targets above which they are mapped from files
 CHUNK = 64 * 2**20  # bytes that are encoded at a time
+KEPT = 20 * 2**30  # bytes of columns in a cache; beyond, those not used for longest are removed
+ABANDONED = 86_400.0  # seconds after which a build that did not end is taken for dead
 SLOW = 2.0  # seconds of building after which small columns are kept as well
 
 
@@ -182,6 +185,8 @@ def _write(folder: Path, pieces: Iterator[_Piece], rows: int, on_error: str = "s
         (beside / "problems.json").write_text(json.dumps([asdict(problem) for problem in problems]), encoding="utf-8")
         with contextlib.suppress(OSError):  # a folder of that name is there by now: the same, and whole
             beside.rename(folder)
+        with contextlib.suppress(OSError):  # another process removes the same ones
+            _prune(folder)
     except OSError as error:
         found = f"the data as the model reads them cannot be kept here: {error.strerror or error}"
         raise DataError(Problem("error", str(folder.parent), found, "make room, or give a folder on another disk with --out")) from None
@@ -203,7 +208,26 @@ def _open(folder: Path, has_targets: bool, on_error: str, *, small: bool) -> Col
         shutil.rmtree(folder, ignore_errors=True)
         return None
     _stop(problems, on_error)
+    with contextlib.suppress(OSError):
+        os.utime(folder)  # used now
     return _columns(arrays, valid, tuple(problems), has_targets, mapped=not small)
+
+
+def _prune(new: Path) -> None:
+    """Keep the cache that `new` lies in within bounds. What another process has mapped stays readable to it.
+
+    Folders of builds that were killed go after a day.
+    """
+    room = KEPT - sum(file.stat().st_size for file in new.iterdir())
+    found = [path for path in new.parent.iterdir() if path != new and path.is_dir()]
+    for folder in found:
+        if folder.name.startswith(".") and time.time() - folder.stat().st_mtime > ABANDONED:
+            shutil.rmtree(folder, ignore_errors=True)
+    others = [path for path in found if (path / "valid.npy").exists() and not path.name.startswith(".")]
+    for folder in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True):
+        room -= sum(file.stat().st_size for file in folder.iterdir())
+        if room < 0:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _columns(
