@@ -114,35 +114,8 @@ def _fit(
     """The loop and what comes after it."""
     recipe, model, task = experiment.recipe, experiment.model, experiment.task
     log = EventLog(folder / "events.jsonl", (TextLog(folder / "log.txt"), *listen)) if world.main else EventLog(None)
-    device = world.device
-    augment = augmentation(recipe.data.augment or (), seed=recipe.training.seed)
     part = experiment.parts["train"]
-    size = recipe.training.batch_size or 1
-    batches = Batches(
-        part.columns,
-        part.index,
-        batch_size=size,
-        seed=recipe.training.seed,
-        shuffle=True,
-        device=device,
-        rank=world.rank,
-        world_size=world.size,
-        accumulate=recipe.training.accumulate,
-        augment=augment,
-    )
-    validation = None
-    if "validation" in experiment.parts and len(experiment.parts["validation"].index):
-        held = experiment.parts["validation"]
-        validation = Batches(
-            held.columns,
-            held.index,
-            batch_size=batch_of(model),
-            seed=0,
-            shuffle=False,
-            device=device,
-            rank=world.rank,
-            world_size=world.size,
-        )
+    batches, validation = _batches(experiment, world)
     with contextlib.closing(log), watching() as request:
         checkpoints = Checkpoints(folder)
         recipe = _decide(recipe, experiment, batches, folder, world, log, resume=resume)
@@ -192,6 +165,31 @@ def _fit(
         write_report([run.path])
     world.wait()
     return run
+
+
+def _batches(experiment: Experiment, world: World) -> tuple[Batches, Batches | None]:
+    """The training part in the order of its epochs, and the validation part as it stands, where there is one."""
+    recipe, part = experiment.recipe, experiment.parts["train"]
+    batches = Batches(
+        part.columns,
+        part.index,
+        batch_size=recipe.training.batch_size or 1,
+        seed=recipe.training.seed,
+        shuffle=True,
+        device=world.device,
+        rank=world.rank,
+        world_size=world.size,
+        accumulate=recipe.training.accumulate,
+        augment=augmentation(recipe.data.augment or (), seed=recipe.training.seed),
+    )
+    held = experiment.parts.get("validation")
+    if held is None or not len(held.index):
+        return batches, None
+    size = batch_of(experiment.model)
+    still = Batches(
+        held.columns, held.index, batch_size=size, seed=0, shuffle=False, device=world.device, rank=world.rank, world_size=world.size
+    )
+    return batches, still
 
 
 def _decide(recipe: Recipe, experiment: Experiment, batches: Batches, folder: Path, world: World, log: EventLog, *, resume: bool) -> Recipe:

@@ -27,6 +27,8 @@ class Section(BaseModel):
 
 
 class Data(Section):
+    """Which data, and how they are cut into parts."""
+
     path: str | None = Field(None, description="file, folder, archive or name of a set")
     target: tuple[str, ...] = Field((), description="column to predict; several 0/1 columns make several labels")
     features: tuple[str, ...] = Field((), description="columns to learn from (default: all that can serve)")
@@ -51,17 +53,23 @@ class Data(Section):
 
 
 class Task(Section):
+    """What is to be learnt."""
+
     name: str | None = Field(None, description="task (default: inferred from the data)")
     options: dict[str, Any] = Field({}, description="the task's own options, `--set task.transform=log`")
 
 
 class Model(Section):
+    """Which architecture, of which size, from which start."""
+
     name: str | None = Field(None, description="model (default: by task and data)")
     config: dict[str, Any] = Field({}, description="the model's own sizes, `--set model.width=64`")
     weights: str | None = Field(None, description="start from these weights (safetensors, or PyTorch read weights-only)")
 
 
 class Optim(Section):
+    """How weights are updated."""
+
     name: Literal["sgd", "momentum", "adam", "adamw"] | None = Field(None, description="optimiser")
     lr: PositiveFloat | Literal["auto"] | None = Field(None, description="learning rate; auto: find one first")
     momentum: float = Field(0.9, ge=0, lt=1, description="β of v ← βv + g")
@@ -74,6 +82,8 @@ class Optim(Section):
 
 
 class Training(Section):
+    """How long, how exactly and on what."""
+
     epochs: NonNegativeInt | None = Field(None, description="passes over the training examples")
     minutes: PositiveFloat | None = Field(None, description="time budget; the schedule ends when it does")
     batch_size: PositiveInt | None = Field(None, description="examples a step, over all processes")
