@@ -187,7 +187,7 @@ def _role(
         return "left-out", "names the row (--id)" if name == data.id else "groups rows for the split (--group)"
     if empty:
         return "left-out", "no value at all"
-    if _opaque(values):
+    if opaque(values):
         return "left-out", "each value is a list, a structure or bytes"
     if kind == "identifier" and name not in data.features:
         return "left-out", "an identifier: a value of its own in each row says nothing about other rows"
@@ -206,22 +206,23 @@ def _exact(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
     odd = not_finite(frame)
     expressions = []
     for place, name in enumerate(numeric):
-        value = (
-            pl.col(name).cast(pl.Float64, strict=False)
-            if not (frame.schema[name].is_integer() or frame.schema[name].is_float())
-            else pl.col(name)
-        )
+        value, dtype = pl.col(str(place)), frame.schema[name]
         if odd.get(name):
             value = pl.when(value.is_finite()).then(value)
-        if frame.schema[name].is_integer():
-            value = value.cast(pl.Float64)
+        if not dtype.is_float():
+            value = value.cast(pl.Float64, strict=False)
         expressions += [value.min().alias(f"{place} min"), value.max().alias(f"{place} max")]
         expressions += [value.mean().alias(f"{place} mean"), value.std(ddof=0).alias(f"{place} std")]
-    row = frame.select(expressions).row(0, named=True)
+    row = _numbered(frame, numeric).select(expressions).row(0, named=True)
     for place, name in enumerate(numeric):
         figures[name] |= {key: number(row[f"{place} {key}"]) for key in ("min", "max", "mean", "std")}
         figures[name]["missing"] += odd.get(name, {}).get("nan", 0)
     return figures
+
+
+def _numbered(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """Some columns, called 0, 1, …: Polars would read a name such as `*` or `^x$` as a pattern."""
+    return pl.DataFrame([frame[name].alias(str(place)) for place, name in enumerate(names)])
 
 
 def not_finite(frame: pl.DataFrame) -> dict[str, dict[str, int]]:
@@ -232,7 +233,7 @@ def not_finite(frame: pl.DataFrame) -> dict[str, dict[str, int]]:
     floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
     if not floats or not frame.height:
         return {}
-    sums = frame.select([pl.col(name).cast(pl.Float64).sum().alias(str(place)) for place, name in enumerate(floats)]).row(0)
+    sums = _numbered(frame, floats).select(pl.all().cast(pl.Float64).sum()).row(0)
     suspects = [name for name, total in zip(floats, sums, strict=True) if not np.isfinite(total)]
     found = {}
     for name in suspects:
@@ -284,7 +285,7 @@ def _shown(values: pl.Series, kind: ColumnType, exact: dict[str, Any], top: list
     """The figures of one column for data.json."""
     present = values.drop_nulls()
     shown: dict[str, Any] = {
-        "sample": [text(value) for value in present.head(5000).unique(maintain_order=True).head(5)] if not _opaque(values) else []
+        "sample": [text(value) for value in present.head(5000).unique(maintain_order=True).head(5)] if not opaque(values) else []
     }
     if kind == "number":
         finite = _finite(present)
@@ -295,25 +296,32 @@ def _shown(values: pl.Series, kind: ColumnType, exact: dict[str, Any], top: list
         shown |= _histogram(finite)
         if distinct <= 20:
             shown["top"] = top
-    elif kind == "date" and present.len() and not _opaque(values):
+    elif kind == "date" and present.len() and not opaque(values):
         shown |= {"min": text(present.min()), "max": text(present.max())}
     else:
         shown["top"] = top
     return shown
 
 
-def _opaque(values: pl.Series) -> bool:
+def opaque(values: pl.Series) -> bool:
+    """Whether the values are lists, structures, bytes or objects, which no figure describes."""
     return values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary)
 
 
-def _finite(values: pl.Series) -> np.ndarray:
-    """The finite numbers of a column as float64."""
-    if _opaque(values):
-        return np.empty(0)
+def as_numbers(values: pl.Series) -> np.ndarray:
+    """Any column as float64 (row,), NaN where there is no number; lengths of time and times of day in their own units."""
+    if opaque(values):
+        return np.full(values.len(), np.nan)
     if isinstance(values.dtype, pl.Duration | pl.Time):
         values = values.to_physical()
-    numbers = values.cast(pl.Float64, strict=False) if values.dtype.is_numeric() or values.dtype == pl.Boolean else numbers_in(values)
-    array = numbers.drop_nulls().to_numpy()
+    plain = values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null)
+    numbers = values.cast(pl.Float64, strict=False) if plain else numbers_in(values)
+    return numbers.fill_null(np.nan).to_numpy()
+
+
+def _finite(values: pl.Series) -> np.ndarray:
+    """The finite numbers of a column."""
+    array = as_numbers(values)
     return array[np.isfinite(array)]
 
 

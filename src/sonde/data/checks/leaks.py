@@ -39,7 +39,8 @@ def _of_target(subject: Subject, target: str, features: list[Column]) -> list[Pr
     train = subject.train
     chosen = sample_of(train, ROWS)
     frame = train.frame([target, *(column.name for column in features)], chosen)
-    frame = frame.filter(pl.col(target).is_not_null() & (pl.col(target).is_not_nan() if frame.schema[target].is_float() else True))
+    known = frame[target].fill_nan(None).is_not_null() if frame.schema[target].is_float() else frame[target].is_not_null()
+    frame = frame.filter(known)
     if frame.height < FEWEST:
         return []
     learn = np.random.default_rng(0).permutation(frame.height) % 2 == 0

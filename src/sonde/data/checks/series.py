@@ -139,7 +139,7 @@ def values(subject: Subject, rows: Rows, target: str) -> list[Problem]:
         remedy = "windows that hold one are left out; fill them in where you know them"
         problems.append(Problem("note", f"{where}, {subject.places(rows, lacking)}", said, remedy))
     finite = np.flatnonzero(np.isfinite(numbers))
-    changes = np.diff(numbers[finite])
+    changes = np.diff(np.clip(numbers[finite], -1e150, 1e150))  # so that no product overflows
     if len(changes) < FEWEST:
         return problems
     spread = 1.4826 * float(np.median(np.abs(changes - np.median(changes))))

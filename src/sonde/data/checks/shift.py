@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from sonde import recipe
-from sonde.data.checks.columns import Column, describe, numbers_in, sample_rows
+from sonde.data.checks.columns import Column, as_numbers, describe, opaque, sample_rows
 from sonde.data.checks.subject import Level, count, quoted
 from sonde.data.contents import Examples, Pictures
 from sonde.data.prepare.dates import as_dates
@@ -59,7 +59,8 @@ def shift(train: Examples, new: Examples, data: recipe.Data, *, whole: bool = Fa
     before = train.frame if chosen is None else train.frame[chosen]
     after = new.frame if fresh is None else new.frame[fresh]
     found: list[tuple[float, Problem]] = []
-    columns = [column for column in describe(before, data, data.target) if column.role != "left-out" and column.name in after.columns]
+    described = describe(before, data, data.target)
+    columns = [column for column in described if column.role != "left-out" and column.name in after.columns and not opaque(after[column.name])]
     for column in columns:
         found += _of_column(column, after[column.name], name)
     problems = [problem for _, problem in sorted(found, key=lambda entry: -entry[0])]
@@ -132,6 +133,8 @@ def _of_numbers(column: Column, new: pl.Series, name: str) -> list[tuple[float, 
 
 
 def _of_categories(column: Column, new: pl.Series, name: str) -> list[tuple[float, Problem]]:
+    if isinstance(new.dtype, pl.Duration | pl.Time):  # it was text before; Polars writes no text for lengths of time
+        new = new.to_physical()
     before = as_text(column.values).drop_nulls().alias("value").value_counts(name="count")
     after = as_text(new).drop_nulls().alias("value").value_counts(name="count")
     if not before.height or not after.height:
@@ -233,13 +236,12 @@ def _numbers(values: pl.Series, kind: str) -> np.ndarray:
 
 def _column_numbers(values: pl.Series, kind: str) -> np.ndarray:
     """float64 (row,), NaN where missing or no number; dates as days since 1970."""
-    if kind == "date" and not values.dtype.is_numeric():
-        dates = as_dates(values)
-        if dates is None:
-            return np.full(values.len(), np.nan)
-        return dates.to_physical().cast(pl.Float64).fill_null(np.nan).to_numpy() / 86_400e6
-    numbers = values.cast(pl.Float64, strict=False) if values.dtype.is_numeric() or values.dtype == pl.Boolean else numbers_in(values)
-    return numbers.fill_null(np.nan).to_numpy()
+    if kind != "date" or values.dtype.is_numeric():
+        return as_numbers(values)
+    dates = None if isinstance(values.dtype, pl.Duration | pl.Time) else as_dates(values)
+    if dates is None:
+        return np.full(values.len(), np.nan)
+    return dates.to_physical().cast(pl.Float64).fill_null(np.nan).to_numpy() / 86_400e6
 
 
 def _shown(value: float, column: Column) -> str:

@@ -100,7 +100,7 @@ def infinities(subject: Subject, rows: Rows) -> list[Problem]:
     """Infinite values in columns that are used: no mean or gradient survives one."""
     frame, found = rows.examples.frame, []
     used = {column.name: column for column in subject.columns if column.role != "left-out" and column.name in frame.columns}
-    for name, counts in not_finite(frame.select(list(used))).items():
+    for name, counts in not_finite(pl.DataFrame([frame[name] for name in used])).items():
         if counts["infinite"]:
             found += _infinite(subject, rows, used[name], frame[name].is_infinite().fill_null(False).arg_true().to_numpy())
     return found
