@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import re
 import shutil
@@ -18,21 +19,18 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from sonde.data.fingerprint import of_files
 from sonde.data.readers.cache import kept
-from sonde.data.readers.cifar import is_batch
-from sonde.data.readers.pictures import decode, is_picture
+from sonde.data.readers.pictures import decode
 from sonde.errors import DataError, Problem
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".zip")
-MEMORY = 512 * 2**20  # a compressed tar's pictures up to so many bytes are held in memory; a larger tar is decompressed into the cache once
+MEMORY = 512 * 2**20  # a compressed tar of up to so many bytes is held in memory, a larger one decompressed into the cache once
 MEMBER = 2**30  # no member may be larger
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip member: its mark, lengths of name and extra field
-_SHOWN = 10
 
 
 def is_archive(path: Path) -> bool:
@@ -113,28 +111,54 @@ def _wrong_with(member: tarfile.TarInfo) -> str | None:
 
 def _open_tar(path: Path, plain: Path) -> Archive:
     """`plain` is the tar file itself: `path`, or its decompressed copy."""
+    with tarfile.open(plain, "r:") as tar:
+        files = _files(path, tar, plain.stat().st_size)
+    return Archive(path, _names(files), _Slices(plain, [(member.offset_data, member.size) for member in files]))
+
+
+def _open_packed(path: Path) -> Archive:
+    """A compressed tar can only be read from the front, so it is decompressed: into memory, or once into the cache."""
+    with _unpacking(path) as stream:
+        data = stream.read(MEMORY + 1)
+    if len(data) > MEMORY:
+        return _open_tar(path, kept(f"archives/{of_files([path])}.tar", lambda to: _decompress(path, to)))
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+        files = _files(path, tar, len(data))
+    return Archive(path, _names(files), _Held(data, [(member.offset_data, member.size) for member in files]))
+
+
+def _unpacking(path: Path) -> io.BufferedIOBase:
+    """The bytes in a compressed file, by what it begins with."""
+    with path.open("rb") as stream:
+        head = stream.read(3)
+    if head.startswith(b"\x1f\x8b"):
+        return gzip.open(path)
+    return bz2.open(path) if head == b"BZh" else lzma.open(path)
+
+
+def _decompress(path: Path, to: Path) -> None:
+    with _unpacking(path) as source, to.open("wb") as target:
+        shutil.copyfileobj(source, target, 2**20)
+
+
+def _names(files: Sequence[tarfile.TarInfo]) -> list[str]:
+    return [member.name.removeprefix("./") for member in files]
+
+
+def _files(path: Path, tar: tarfile.TarFile, size: int) -> list[tarfile.TarInfo]:
+    """The files in a tar of `size` bytes. `tarfile` takes one that is cut off for whole, so its end is looked for."""
     wrong: list[tuple[str, str]] = []
     files: list[tarfile.TarInfo] = []
-    with tarfile.open(plain, "r:") as tar:
-        for member in tar:
-            what = _wrong_with(member)
-            if what:
-                wrong.append((member.name, what))
-            elif member.isfile():
-                files.append(member)
-        _whole(tar)
+    for member in tar:
+        what = _wrong_with(member)
+        if what:
+            wrong.append((member.name, what))
+        elif member.isfile():
+            files.append(member)
     _refuse(path, wrong)
-    size = plain.stat().st_size
-    if files and files[-1].offset_data + files[-1].size > size:
-        raise tarfile.ReadError(f"{files[-1].name} ends beyond the end of the file")
-    places = [(member.offset_data, member.size) for member in files]
-    return Archive(path, [member.name.removeprefix("./") for member in files], _Slices(plain, places))
-
-
-def _whole(tar: tarfile.TarFile) -> None:
-    """That the block of zeros which ends a tar was read; `tarfile` takes one that is cut off between two members for whole."""
-    if tar.fileobj is None or tar.fileobj.tell() < tar.offset + tarfile.BLOCKSIZE:
+    if tar.fileobj is None or tar.fileobj.tell() < tar.offset + tarfile.BLOCKSIZE or (files and files[-1].offset_data + files[-1].size > size):
         raise tarfile.ReadError("its end is missing")
+    return files
 
 
 @dataclass(frozen=True)
@@ -161,41 +185,6 @@ class _Held:
     def __call__(self, index: int) -> bytes:
         offset, size = self.places[index]
         return self.buffer[offset : offset + size]
-
-
-def _open_packed(path: Path) -> Archive:
-    """A compressed tar can only be read from the front: one pass gathers the members that are of use."""
-    buffer = bytearray()
-    names: list[str] = []
-    places: list[tuple[int, int]] = []
-    wrong: list[tuple[str, str]] = []
-    with tarfile.open(path, "r|*") as tar:
-        for member in tar:
-            what = _wrong_with(member)
-            if what:
-                wrong.append((member.name, what))
-                continue
-            if not member.isfile():
-                continue
-            names.append(member.name.removeprefix("./"))
-            stream = tar.extractfile(member) if is_picture(member.name) or is_batch(member.name) else None
-            data = stream.read() if stream else b""
-            places.append((len(buffer), len(data)))
-            buffer += data
-            if len(buffer) > MEMORY:
-                return _open_tar(path, kept(f"archives/{of_files([path])}.tar", lambda to: _decompress(path, to)))
-        _whole(tar)
-    _refuse(path, wrong)
-    return Archive(path, names, _Held(bytes(buffer), places))
-
-
-def _decompress(path: Path, to: Path) -> None:
-    opener: Callable[[Path], IO[bytes]]
-    with path.open("rb") as stream:
-        head = stream.read(6)
-    opener = gzip.open if head.startswith(b"\x1f\x8b") else bz2.open if head.startswith(b"BZh") else lzma.open  # type: ignore[assignment]
-    with opener(path) as source, to.open("wb") as target:
-        shutil.copyfileobj(source, target, 2**20)
 
 
 def _open_zip(path: Path) -> Archive:

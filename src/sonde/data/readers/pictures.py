@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ LOOKED_AT = 100  # so many pictures' headers are read to say what modes there ar
 
 def is_picture(name: str) -> bool:
     """Whether a file of this name is taken for a picture (its bytes are looked at when it is read)."""
-    return Path(name).suffix.lower() in SUFFIXES
+    return os.path.splitext(name)[1].lower() in SUFFIXES  # half the time of Path.suffix, and there may be millions
 
 
 def decode(source: Path | bytes, name: str, at_least: int = 0) -> np.ndarray:
