@@ -19,6 +19,7 @@ from sonde.data.prepare.target import fit_target
 from sonde.data.readers.cache import cache_folder
 from sonde.errors import RecipeError
 from sonde.models import weights as weight_files
+from sonde.nn.noise import NoisyInputs
 from sonde.nn.normalise import normaliser
 from sonde.nn.prepared import Prepared
 from sonde.recipe import Recipe
@@ -73,7 +74,8 @@ def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
             where="--trace",
             remedy=f"trace a model of under {TINY} parameters, such as a perceptron or linear-regression of a few columns",
         )
-    model = Prepared(normaliser(normalisation(preparation, recipe)), network)
+    normalise = normaliser(normalisation(preparation, recipe))
+    model = Prepared(NoisyInputs(normalise, std=recipe.data.noise) if recipe.data.noise else normalise, network)
     model.to(device=world.device, dtype=working_dtype(recipe.training.precision or "float32"))
     if recipe.training.channels_last and sizes.get("size"):
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
