@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from sonde.errors import RecipeError
@@ -60,8 +61,8 @@ class LeNet(nn.Module):
             initialise(layer.weight, "he-normal" if config.activation == "relu" and layer is not self.fc3 else "xavier-uniform")
             nn.init.constant_(layer.get_parameter("bias"), 0)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images (batch, channel, size, size) to logits (batch, class)."""
+    def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
+        """Map images of the Config's size to logits."""
         x = self.pool(self.activation(self.conv1(images)))
         x = self.pool(self.activation(self.conv2(x)))
         x = self.activation(self.fc1(x.flatten(1)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sonde.nn.one_hot_linear import OneHotLinear
@@ -40,8 +41,10 @@ class LinearRegression(nn.Module):
         self.output = OneHotLinear(config.numbers, config.categories, config.outputs)
         self.solver, self.ridge = config.solver, config.ridge
 
-    def forward(self, numbers: Tensor, categories: Tensor | None = None) -> Tensor:
-        """Map numbers (batch, …), flattened, and categories int64 (batch, category) to (batch, output)."""
+    def forward(
+        self, numbers: Float[Tensor, batch *number], categories: Int[Tensor, "batch category"] | None = None
+    ) -> Float[Tensor, "batch output"]:
+        """Map numbers, flattened, and the codes of categories to values."""
         y: Tensor = self.output(numbers, categories)
         return y
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sonde.errors import RecipeError
@@ -76,8 +77,10 @@ class MLP(nn.Module):
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.1)
 
-    def forward(self, numbers: Tensor, categories: Tensor | None = None) -> Tensor:
-        """Map numbers (batch, …), flattened, and categories int64 (batch, category) to (batch, output)."""
+    def forward(
+        self, numbers: Float[Tensor, batch *number], categories: Int[Tensor, "batch category"] | None = None
+    ) -> Float[Tensor, "batch output"]:
+        """Map numbers, flattened, and the codes of categories to values."""
         x = numbers.flatten(1)
         if len(self.embeddings):
             if categories is None:

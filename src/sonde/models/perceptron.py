@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sonde.errors import RecipeError
@@ -56,8 +57,10 @@ class Perceptron(nn.Module):
         self.register_buffer("updates", torch.tensor(0))
         self.register_buffer("largest_batch", torch.tensor(0))
 
-    def forward(self, numbers: Tensor, categories: Tensor | None = None) -> Tensor:
-        """Map numbers (batch, …), flattened, and categories int64 (batch, category) to z (batch, 1)."""
+    def forward(
+        self, numbers: Float[Tensor, batch *number], categories: Int[Tensor, "batch category"] | None = None
+    ) -> Float[Tensor, "batch output"]:
+        """Map numbers, flattened, and the codes of categories to z, the one output."""
         z: Tensor = self.output(numbers, categories)
         return z
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from sonde.nn.batch_norm import BatchNorm
@@ -54,7 +55,7 @@ class Block(nn.Module):
         changes = stride > 1 or channels_in != channels
         self.shortcut = nn.Conv2d(channels_in, channels, 1, stride, bias=False) if changes else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out height_out width_out"]:
         y = F.relu(self.norms[0](x))
         shortcut = x if self.shortcut is None else self.shortcut(y)
         y = self.convs[0](y)
@@ -80,8 +81,8 @@ class PreResNet(nn.Module):
                 initialise(module.weight, "he-normal")
         nn.init.zeros_(self.linear.bias)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images (batch, channel, height, width) to logits (batch, class)."""
+    def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
+        """Map images to logits."""
         x = self.layer3(self.layer2(self.layer1(self.conv1(images))))
         logits: Tensor = self.linear(F.relu(self.norm(x)).mean((2, 3)))
         return logits

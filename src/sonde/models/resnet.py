@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from sonde.nn.batch_norm import BatchNorm
@@ -55,7 +56,7 @@ class BasicBlock(nn.Module):
         self.bn2 = BatchNorm(width)
         self.downsample = _shortcut(channels_in, width, stride=stride)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out height_out width_out"]:
         y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
 
@@ -73,7 +74,7 @@ class Bottleneck(nn.Module):
         self.bn3 = BatchNorm(4 * width)
         self.downsample = _shortcut(channels_in, 4 * width, stride=stride)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out height_out width_out"]:
         y = F.relu(self.bn1(self.conv1(x)))
         y = self.bn3(self.conv3(F.relu(self.bn2(self.conv2(y)))))
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
@@ -106,8 +107,8 @@ class ResNet(nn.Module):
         initialise(self.fc.weight, "default")
         nn.init.zeros_(self.fc.bias)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images (batch, channel, height, width) to logits (batch, class)."""
+    def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
+        """Map images to logits."""
         x = self.pool(F.relu(self.bn1(self.conv1(images))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         logits: Tensor = self.fc(x.mean((2, 3)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from sonde.nn.batch_norm import BatchNorm
@@ -47,7 +48,7 @@ class Block(nn.Module):
         self.bn2 = BatchNorm(channels)
         self.stride, self.added = stride, channels - channels_in
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out height_out width_out"]:
         y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
         return F.relu(y + self._shortcut(x))
 
@@ -76,8 +77,8 @@ class ResNetCIFAR(nn.Module):
                 initialise(module.weight, "he-normal")
         nn.init.zeros_(self.linear.bias)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images (batch, channel, height, width) to logits (batch, class)."""
+    def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
+        """Map images to logits."""
         x = F.relu(self.bn1(self.conv1(images)))
         x = self.layer3(self.layer2(self.layer1(x)))
         logits: Tensor = self.linear(x.mean((2, 3)))

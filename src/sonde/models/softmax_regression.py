@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sonde.nn.one_hot_linear import OneHotLinear
@@ -28,8 +29,10 @@ class SoftmaxRegression(nn.Module):
         super().__init__()
         self.output = OneHotLinear(config.numbers, config.categories, config.outputs)
 
-    def forward(self, numbers: Tensor, categories: Tensor | None = None) -> Tensor:
-        """Map numbers (batch, …), flattened, and categories int64 (batch, category) to logits (batch, class)."""
+    def forward(
+        self, numbers: Float[Tensor, batch *number], categories: Int[Tensor, "batch category"] | None = None
+    ) -> Float[Tensor, "batch output"]:
+        """Map numbers, flattened, and the codes of categories to logits."""
         logits: Tensor = self.output(numbers, categories)
         return logits
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 
@@ -28,8 +29,10 @@ class OneHotLinear(nn.Module):
             starts = [sum(self.sizes[:place]) for place in range(len(self.sizes))]
             self.register_buffer("offsets", torch.tensor(starts), persistent=False)
 
-    def forward(self, numbers: Tensor, categories: Tensor | None = None) -> Tensor:
-        """Map numbers (batch, …), flattened, and categories int64 (batch, category) to (batch, output)."""
+    def forward(
+        self, numbers: Float[Tensor, batch *number], categories: Int[Tensor, "batch category"] | None = None
+    ) -> Float[Tensor, "batch output"]:
+        """Map numbers, flattened, and the codes of categories to values."""
         y: Tensor = self.linear(numbers.flatten(1))
         if self.sizes:
             if categories is None:

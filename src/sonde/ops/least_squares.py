@@ -59,8 +59,8 @@ class Solution:
 def solve(x: Tensor, y: Tensor, *, ridge: float = 0.0) -> tuple[Tensor, Tensor, Solution]:
     """Weights W (column, output) and bias b (output,) that minimise ½·mean‖y − xW − b‖² + ½·`ridge`·‖W‖².
 
-    `x` (row, column) and `y` (row, output) or (row,) in float32 or float64; the bias is not penalised. Raises
-    ValueError without rows and for values that are not finite.
+    `x` (row, column) and `y` (row, output) or (row,) in float32 or float64; the bias is not penalised. The answer has the
+    dtype of `x` and is on the CPU. Raises ValueError without rows and for values that are not finite.
     """
     blocks = [(x[start : start + BLOCK], y[start : start + BLOCK]) for start in range(0, len(x), BLOCK)]
     return solve_rows(blocks, ridge=ridge)
