@@ -7,7 +7,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.timing import quartiles
 
@@ -92,6 +92,8 @@ def main(title: str, measure: Measure) -> None:
     given = parser.parse_args()
     started = time.monotonic()
     rows = measure(Options(given.quick, given.peers, given.rounds))
+    if given.quick:
+        rows = [replace(row, at_least=None, at_most=None) for row in rows]
     took = f"{time.monotonic() - started:,.0f} s{', quick: the numbers mean nothing' if given.quick else ''}"
     show(title, rows, notes=[f"({took})"])
-    sys.exit(int(any(row.reached is False for row in rows) and not given.quick))
+    sys.exit(int(any(row.reached is False for row in rows)))
