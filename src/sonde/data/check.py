@@ -13,6 +13,7 @@ from typing import Any
 
 from sonde import recipe
 from sonde.data.checks import columns, duplicates, leaks, parts, pictures, series, tables, target
+from sonde.data.checks.look import Looked, look
 from sonde.data.checks.subject import Rows, Subject
 from sonde.data.contents import Content, Part
 from sonde.data.infer import Inferred
@@ -61,7 +62,8 @@ def check(
     tables above a million rows a sample is looked up. Raises nothing for what it finds: `Findings.stop` does.
     """
     subject = _subject(content, data, inferred, parts, deep=deep)
-    looked = pictures.look(subject) if content.kind == "images" else pictures.Looked()
+    stores = {part: examples.pictures for part, examples in content.parts.items() if examples.pictures is not None}
+    looked = look(stores, deep=deep)
     problems = [*content.problems, *_problems(subject, looked)]
     once = list(dict.fromkeys(problems))
     ordered = tuple(sorted(once, key=lambda problem: _ORDER[problem.level]))
@@ -93,7 +95,7 @@ def _index(selection: Selection) -> Any:
     return None if whole and (selection.index[:-1] < selection.index[1:]).all() else selection.index
 
 
-def _problems(subject: Subject, looked: pictures.Looked) -> list[Problem]:
+def _problems(subject: Subject, looked: Looked) -> list[Problem]:
     kind = subject.content.kind
     found = tables.check(subject) + target.check(subject) + parts.check(subject)
     if kind == "table":
@@ -115,7 +117,7 @@ def _notes(subject: Subject) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _figures(subject: Subject, inferred: Inferred, looked: pictures.Looked) -> dict[str, Any]:
+def _figures(subject: Subject, inferred: Inferred, looked: Looked) -> dict[str, Any]:
     content = subject.content
     figures: dict[str, Any] = {
         "kind": content.kind,

@@ -31,7 +31,7 @@ def contact_sheet(content: Content, folder: Path, count: int = 24) -> list[dict[
         if len(sheet) == count:
             break
         try:
-            pixels = examples.pictures.read(row)
+            pixels = examples.pictures.read(row, SIDE)
         except DataError:
             continue
         file = f"figures/data-{len(sheet)}.png"

@@ -60,7 +60,9 @@ def shift(train: Examples, new: Examples, data: recipe.Data, *, whole: bool = Fa
     after = new.frame if fresh is None else new.frame[fresh]
     found: list[tuple[float, Problem]] = []
     described = describe(before, data, data.target)
-    columns = [column for column in described if column.role != "left-out" and column.name in after.columns and not opaque(after[column.name])]
+    columns = [
+        column for column in described if column.role != "left-out" and column.name in after.columns and not opaque(after[column.name])
+    ]
     for column in columns:
         found += _of_column(column, after[column.name], name)
     problems = [problem for _, problem in sorted(found, key=lambda entry: -entry[0])]
