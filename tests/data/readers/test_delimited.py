@@ -149,6 +149,7 @@ def test_an_unnamed_column_gets_a_name() -> None:
         ("a,b\n", r"t.csv: there is a header but no row below it"),
         ('a,b\n1,x\n2,"y\n3,z\n4,w\n', r't.csv, line 3: a quote opened in this row is never closed\n  → close the quote; .* \(""\)'),
         ('a,b\n1,x\n2,"y" z\n3,w\n', r"t.csv, line 3: text follows a closing quote"),
+        ('a,b\n1,"' + "x,y\n" * 40000, r"t.csv, line 2: a value of this row is longer than 131,072 characters; is a quote not closed\?"),
         ("a,b,a\n1,2,3\n", r"t.csv, line 1: columns 1 and 3 are all named 'a'\n  → give every column a name of its own"),
         ("a,b\n1,2,3\n4,5,6\n7,8,9\n", r"t.csv, line 1: the header has 2 names, but the rows have 3 fields"),
         ("Once upon a time, there was\na table that was none\nand nobody, not one, knew why\nit was so.\n", r"t.csv: no comma, tab, .* cuts the lines"),

@@ -215,8 +215,10 @@ def records(stream: Iterable[str], dialect: Dialect, where: str) -> Rows:
 def quote_error(error: csv.Error, where: str) -> DataError:
     """What the csv module's complaint about quotes means; its second argument is the line."""
     said, line = error.args
-    if "unexpected end" in said or "field larger" in said:
+    if "unexpected end" in said:
         found = "a quote opened in this row is never closed"
+    elif "field larger" in said:
+        found = f"a value of this row is longer than {csv.field_size_limit():,} characters; is a quote not closed?"
     elif "expected after" in said:
         found = "text follows a closing quote"
     else:

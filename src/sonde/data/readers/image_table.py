@@ -67,7 +67,7 @@ def _picture_column(frame: pl.DataFrame, folder: Path) -> str | None:
     """The first column of text all of whose first values are names of files that are there."""
     for name in frame.columns:
         if frame[name].dtype == pl.String:
-            values = frame[name].drop_nulls().head(_TRIED).to_list()
+            values = frame[name].head(50 * _TRIED).drop_nulls().head(_TRIED).to_list()
             named = sum(map(is_picture, values)) == len(values)
             if values and (named or _short(values)) and _best_place(values, folder)[2] >= (0.5 if named else 1.0) * len(values):
                 return name
