@@ -67,7 +67,7 @@ def check(
     problems = [*content.problems, *_problems(subject, looked)]
     once = list(dict.fromkeys(problems))
     ordered = tuple(sorted(once, key=lambda problem: _ORDER[problem.level]))
-    return Findings(ordered, _notes(subject), _figures(subject, inferred, looked))
+    return Findings(ordered, _notes(subject, looked), _figures(subject, inferred, looked))
 
 
 def _subject(content: Content, data: recipe.Data, inferred: Inferred, parts: dict[Part, Selection] | None, *, deep: bool) -> Subject:
@@ -107,13 +107,15 @@ def _problems(subject: Subject, looked: Looked) -> list[Problem]:
     return found
 
 
-def _notes(subject: Subject) -> tuple[str, ...]:
+def _notes(subject: Subject, looked: Looked) -> tuple[str, ...]:
     rows = len(subject.content.examples)
     notes = list(subject.content.notes)
     if rows > columns.SAMPLE and subject.content.kind != "images":
         notes.append(
             f"types, histograms and frequent values are taken from {columns.SAMPLE:,} of {rows:,} rows, distinct values are estimated"
         )
+    if not looked.compared:
+        notes.append("copies among the pictures were not looked for, as there are many; `sonde data` does so")
     return tuple(notes)
 
 

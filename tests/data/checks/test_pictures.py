@@ -190,3 +190,12 @@ def test_columns_beside_pictures_are_left_out(tmp_path: Path) -> None:
     frame = examples.frame.with_columns(camera=pl.lit("a"))
     columns = look(images(type(examples)(frame, examples.pictures))).to_json()["columns"]
     assert [(column["name"], column["role"]) for column in columns] == [("image", "left-out"), ("label", "target"), ("camera", "left-out")]
+
+
+def test_copies_among_very_many_files_are_left_to_the_deep_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sonde.data.checks.look.READ", 5)
+    content = images(files(tmp_path, plain() | {"cat/again.png": picture(2)}))
+    findings = look(content, deep=False)
+    none(findings, "more than one class")
+    assert "copies among the pictures were not looked for" in findings.notes[0]
+    assert one(look(content), "more than one class")

@@ -46,16 +46,20 @@ class Look:
 
 @dataclass(frozen=True)
 class Looked:
-    """What was seen of each part's pictures: a Look each where they were decoded, and uint64 hashes, 0 where not compared."""
+    """What was seen of each part's pictures: a Look each where they were decoded, and uint64 hashes, 0 where not compared.
+
+    `compared` is False where there were too many encoded pictures to look for copies without decoding them.
+    """
 
     looks: Mapping[Part, Sequence[Look]] = field(default_factory=dict)
     keys: Mapping[Part, np.ndarray] = field(default_factory=dict)
+    compared: bool = True
 
 
 def look(stores: Mapping[Part, Pictures], *, deep: bool) -> Looked:
     """Open the pictures of each part, or only hash what can be compared without decoding."""
     if not deep:
-        return Looked({}, _keys_of_bytes(stores))
+        return _keys_of_bytes(stores)
     looks: dict[Part, Sequence[Look]] = {}
     keys: dict[Part, np.ndarray] = {}
     for part, pictures in stores.items():
@@ -154,22 +158,29 @@ def _hash(content: bytes | memoryview, kind: str = "") -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8, person=kind.encode()[:16]).digest(), "little") | 1
 
 
-def _keys_of_bytes(stores: Mapping[Part, Pictures]) -> dict[Part, np.ndarray]:
-    """Hashes of pictures in memory, and of encoded ones that have as many bytes as another."""
+def _keys_of_bytes(stores: Mapping[Part, Pictures]) -> Looked:
+    """Hashes of pictures in memory, of members of archives, and of files that have the size of another file."""
     keys = {part: np.zeros(len(pictures), dtype=np.uint64) for part, pictures in stores.items()}
-    by_size: dict[int, list[tuple[Part, int, Path | bytes]]] = defaultdict(list)
+    by_size: dict[int, list[tuple[Part, int, Path]]] = defaultdict(list)
+    many = sum(map(len, keys.values())) > READ
+    skipped = False
     for part, pictures in stores.items():
         store, index = resolve(pictures)
         if isinstance(store, ArrayPictures):
             keys[part] = array_keys(store.array, index)
-        elif isinstance(store, Stored) and sum(map(len, keys.values())) <= READ:
+        elif many:
+            skipped = True
+        elif isinstance(store, Stored):
             for row, place in enumerate(index):
                 source = store.source(int(place))
-                by_size[_size(source)].append((part, row, source))
+                if isinstance(source, bytes):
+                    keys[part][row] = _hash(source)
+                else:
+                    by_size[_size(source)].append((part, row, source))
     same = [entry for size, entries in by_size.items() if size and len(entries) > 1 for entry in entries]
     for (part, row, _), key in zip(same, _threads(lambda entry: _key(entry[2]), same), strict=True):
         keys[part][row] = key
-    return keys
+    return Looked({}, keys, compared=not skipped)
 
 
 def _threads(function: Callable[[Item], Found], items: Iterable[Item]) -> list[Found]:
@@ -177,15 +188,15 @@ def _threads(function: Callable[[Item], Found], items: Iterable[Item]) -> list[F
         return list(pool.map(function, items))
 
 
-def _size(source: Path | bytes) -> int:
+def _size(path: Path) -> int:
     try:
-        return len(source) if isinstance(source, bytes) else source.stat().st_size
+        return path.stat().st_size
     except OSError:
         return 0
 
 
-def _key(source: Path | bytes) -> int:
+def _key(path: Path) -> int:
     try:
-        return _hash(source if isinstance(source, bytes) else source.read_bytes())
+        return _hash(path.read_bytes())
     except OSError:
         return 0
