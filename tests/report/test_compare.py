@@ -28,7 +28,7 @@ def test_runs_beside_each_other(tmp_path: Path) -> None:
     assert "over-fits" in words
     assert "0.1296 ± 0.0030" in words
     assert "looked at 3 times" in words
-    assert page.count("circle", kind="ring") == 3 + 3 + 1
+    assert page.count("circle", kind="ring") == 3 + 3 + 2
     assert page.count("span", kind="best") == 1
 
 

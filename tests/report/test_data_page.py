@@ -22,7 +22,7 @@ def test_pictures_classes_and_task(tmp_path: Path) -> None:
     out = write_data_page(findings(run), run, tmp_path / "new" / "data.html")
     page = check(out)
     words = " ".join(page.text.split())
-    assert "Images: 1,797 pictures of 8 × 8 with 10 labels." in words
+    assert "1,797 pictures of 8 × 8 with 10 labels." in words
     assert "Ready to train, with something to look at: 1 warning." in words
     assert "classification of label" in words
     assert "To choose otherwise: --task" in words

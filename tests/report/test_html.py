@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sonde.report.glossary import GLOSSARY
-from sonde.report.html import Markup, escape, facts, join, name, prose, shorten, table, tag
+from sonde.report.html import Markup, coded, escape, facts, join, name, prose, shorten, table, tag
 
 
 def text_of(source: str) -> str:
@@ -87,6 +87,11 @@ def test_table_has_heads_and_scrolls() -> None:
 def test_facts_leave_out_what_is_missing() -> None:
     made = facts([("a", None), ("b", ""), ("c", 0)])
     assert made == '<dl class="facts"><div><dt>c</dt><dd>0</dd></div></dl>'
+
+
+def test_messages_keep_their_code() -> None:
+    assert coded("say `--set a=<b>`, or `x`") == "say <code>--set a=&lt;b&gt;</code>, or <code>x</code>"
+    assert coded("one ` alone") == "one ` alone"
 
 
 def test_join_is_markup() -> None:

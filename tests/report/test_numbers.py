@@ -40,7 +40,11 @@ def test_percent_never_claims_all_or_nothing() -> None:
     assert percent(0.0) == "0.0 %"
     assert percent(0.00001) == "0.001 %"
     assert percent(0.9815) == "98.2 %"
-    assert percent(0.999, 0) == "99.9 %"
+    assert percent(0.999, 0) == "> 99 %"
+    assert percent(0.001, 0) == "< 1 %"
+    assert percent(0.9999999) == "> 99.999 %"
+    assert percent(1e-9) == "< 0.001 %"
+    assert percent(-0.0004, 0) == "0 %"
     assert percent(math.nan) == "–"
 
 

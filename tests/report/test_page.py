@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import re
 import shutil
 from pathlib import Path
@@ -93,6 +94,9 @@ def test_folds_show_mean_and_deviation(tmp_path: Path) -> None:
     words = " ".join(report(sample_run.folds(tmp_path / "houses")).text.split())
     assert "0.1296 ± 0.0030" in words
     assert "mean over 5 folds" in words
+    assert "1,168 training in each fold, 1,460 held out once" in words
+    assert "on houses (1,460 rows)" in words
+    assert "What each fold held out was looked at once" in words
     assert "fold 5" in words
 
 
@@ -351,6 +355,20 @@ def test_pictures_stay_within_their_room(tmp_path: Path) -> None:
     assert (run / "report.html").stat().st_size < 1_500_000
     assert "pictures left out to keep the page small" in page.text
     assert page.count("img") > 5
+
+
+def test_large_pictures_are_made_smaller(tmp_path: Path) -> None:
+    """24 photographs as PNG of a quarter of a megabyte each."""
+    run = sample_run.images(tmp_path / "run")
+    draw = random.Random(0)
+    photograph = sample_run.png([[draw.randint(0, 255) for _ in range(512)] for _ in range(512)])
+    for index in range(24):
+        (run / "figures" / f"data-{index}.png").write_bytes(photograph)
+    page = report(run)
+    assert len(photograph) > 250_000
+    assert page.count("img") == 24 + 8
+    assert (run / "report.html").stat().st_size < 1_500_000
+    assert "left out to keep" not in page.text
 
 
 def test_pictures_come_from_the_run_folder_alone(tmp_path: Path) -> None:

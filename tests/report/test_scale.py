@@ -53,6 +53,8 @@ def labels(axis: object) -> list[str]:
 
 def test_labels_read_well() -> None:
     assert labels(linear([0, 1], 0, 1)) == ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]
+    assert labels(linear([1, 2], 0, 1, tight=True, whole=True)) == ["1", "2"]
+    assert labels(linear([0.2, 0.9], 0, 1, whole=True)) == ["0.2", "0.4", "0.6", "0.8", "1.0"]
     assert labels(linear([0, 600_000], 0, 1)) == ["0", "200k", "400k", "600k"]
     assert labels(linear([-1, 1], 0, 1)) == ["−1.0", "−0.5", "0", "0.5", "1.0"]
     assert labels(linear([0.9, 1], 0, 1, percent=True)) == ["90 %", "92 %", "94 %", "96 %", "98 %", "100 %"]

@@ -198,24 +198,20 @@ def _numbers(record: Record) -> Markup | None:
 
 
 def _fold_curves(record: Record) -> Markup:
+    """The same measure of every fold: on its validation part where there is one, else on what it trains on."""
     charts = []
     keys = list(dict.fromkeys(key for run in record.folds for key in ["loss", *_measures(run)]))[:MEASURES_SHOWN]
+    runs = record.folds[:10]
     for key in keys:
-        lines = [
-            Line(f"fold {index + 1}", thin(evaluated(run, "validation", key)), f"s{index % 8}")
-            for index, run in enumerate(record.folds[:10])
-        ]
+        points = [evaluated(run, "validation", key) for run in runs]
+        part = "validation" if any(len(each) > 1 for each in points) else "training"
+        if part == "training":
+            points = [trained(run, key) for run in runs]
+        lines = [Line(f"fold {index + 1}", thin(each), f"s{index % 8}") for index, each in enumerate(points)]
         values = [value for line in lines for _, value in line.known()]
         found = measure(key)
-        charts.append(
-            line_chart(
-                f"{found.word} on each fold's validation part",
-                lines,
-                x_label=_time_word(record.folds[0]),
-                percent=found.share,
-                log=_wide(values),
-            )
-        )
+        title = f"{found.word} on each fold's {part} part"
+        charts.append(line_chart(title, lines, x_label=_time_word(runs[0]), percent=found.share, log=_wide(values)))
     drawn = [chart for chart in charts if chart]
     return tag("div", {"class": "grid"}, drawn) if drawn else Markup("")
 

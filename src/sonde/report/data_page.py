@@ -67,7 +67,8 @@ def _head(found: dict[str, Any], view: View) -> Markup:
     counted = ", ".join(plural(number, level) for level, number in many.items() if number)
     reason = shorten(found.get("reason"), 200) if view.examples else ""
     kind = text(found.get("kind"))
-    lead = prose("{}{}.", kind.capitalize() or "Data", f": {reason.rstrip('.')}" if reason else "")
+    words = reason.rstrip(".") or kind or "data"
+    lead = f"{words[:1].upper()}{words[1:]}."
     state = tag("p", {"class": "warning" if many["error"] or many["warning"] else "good"}, _state(many, counted))
     return join(
         [

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sonde.report.bars import Bar, bars, mini_histogram
-from sonde.report.html import Markup, facts, fold, join, name, prose, shorten, table, tag, term
+from sonde.report.html import Markup, coded, facts, fold, join, name, prose, shorten, table, tag, term
 from sonde.report.lines import Line, line_chart, thin
 from sonde.report.numbers import count, finite, finites, items, percent, plural, show, tables, text
 from sonde.report.numbers import table as as_table
@@ -249,14 +249,12 @@ def _group(level: str, alike: Sequence[dict[str, Any]]) -> Markup:
     first = alike[0]
     words = {"error": "error", "warning": "warning", "note": "note"}
     chip = tag("span", {"class": f"chip {level}"}, words[level])
-    remedy = tag("p", {"class": "remedy"}, shorten(first.get("remedy"), 400)) if first.get("remedy") else None
+    remedy = tag("p", {"class": "remedy"}, coded(first.get("remedy"))) if first.get("remedy") else None
     if len(alike) == 1:
         place = tag("p", {"class": "place"}, shorten(first.get("where"), 200))
-        return tag(
-            "article", {"class": f"problem {level}"}, chip, place, tag("p", {"class": "found"}, shorten(first.get("found"), 400)), remedy
-        )
+        return tag("article", {"class": f"problem {level}"}, chip, place, tag("p", {"class": "found"}, coded(first.get("found"))), remedy)
     rows = [
-        tag("li", None, tag("span", {"class": "place"}, shorten(each.get("where"), 200)), " ", shorten(each.get("found"), 200))
+        tag("li", None, tag("span", {"class": "place"}, shorten(each.get("where"), 200)), " ", coded(each.get("found"), 200))
         for each in alike
     ]
     shown = tag("ul", None, rows[:PLACES_SHOWN])
@@ -265,7 +263,7 @@ def _group(level: str, alike: Sequence[dict[str, Any]]) -> Markup:
         if len(rows) > PLACES_SHOWN
         else None
     )
-    head = tag("p", {"class": "found"}, f"{show(len(alike))} times: {shorten(first.get('found'), 300)}")
+    head = tag("p", {"class": "found"}, f"{show(len(alike))} times: ", coded(first.get("found"), 300))
     return tag("article", {"class": f"problem {level}"}, chip, head, remedy, shown, rest)
 
 
@@ -276,7 +274,7 @@ def _pattern(found: str) -> str:
 
 def notes(data: dict[str, Any], view: View) -> Markup:
     """What else is worth knowing about the data."""
-    found = [shorten(note, 400) for note in items(data.get("notes")) if isinstance(note, str) and note]
+    found = [coded(note) for note in items(data.get("notes")) if isinstance(note, str) and note]
     return tag("ul", {"class": "plain"}, [tag("li", None, note) for note in found[:40]]) if found and view.examples else Markup("")
 
 

@@ -68,10 +68,16 @@ def _material(record: Record) -> Markup:
     source = text(record.data.get("name") or as_table(record.recipe.get("data")).get("path"))
     sizes = part_sizes(record)
     total = sizes.get("all") or sum(size for part, size in sizes.items() if part in PARTS)
+    if _folded(record):  # every example is in one held-out part and in the training part of the other folds
+        total = sizes.get("test", 0)
     many = f"{show(total)} {THINGS.get(kind, 'examples')}" if total else ""
     if source:
         return prose(" on **{}**{}", name(source), f" ({many})" if many else "")
     return prose(" on {}", many) if many else Markup("")
+
+
+def _folded(record: Record) -> bool:
+    return bool(as_table(record.metrics.get("mean")))
 
 
 def answer(record: Record) -> Markup:
@@ -79,7 +85,7 @@ def answer(record: Record) -> Markup:
     key = record.monitor
     if not key:
         return _unfinished(record)
-    if as_table(record.metrics.get("mean")):
+    if _folded(record):
         return _fold_answer(record, key)
     for part in ("test", "validation", "train"):
         metrics = as_table(record.metrics.get(part))
@@ -193,6 +199,8 @@ def summary(record: Record) -> Markup:
     time = as_table(metrics.get("seconds"))
     sizes = part_sizes(record)
     shares = ", ".join(f"{show(sizes[part])} {SPOKEN[part]}" for part in PARTS if part in sizes)
+    if _folded(record) and "train" in sizes and "test" in sizes:
+        shares = f"{show(sizes['train'])} training in each fold, {show(sizes['test'])} held out once"
     length = ", ".join(
         piece
         for piece in (plural(epochs, "epoch") if epochs is not None else "", plural(steps, "step") if steps is not None else "")
@@ -230,6 +238,8 @@ def results(record: Record) -> Markup:
     keys = list(dict.fromkeys(key for part in reversed(parts) for key in metrics[part]))
     if not keys:
         return Markup("")
+    if parts == ["train"] and _folded(record):
+        return Markup("")  # the table of the folds holds it
     keys.sort(key=lambda key: (key != record.monitor, key == "loss"))
     head = ["measure", *[term(SPOKEN[part]) for part in parts], "better"]
     rows = []

@@ -81,6 +81,14 @@ def _marked(text: str) -> str:
     return _MARKS.sub(mark, html.escape(text, quote=False))
 
 
+def coded(text: object, length: int = 400) -> Markup:
+    """A message as it is, shortened; what stands between backticks is code."""
+    pieces = shorten(text, length).split("`")
+    if len(pieces) % 2 == 0:
+        return escape("`".join(pieces))
+    return join([tag("code", None, piece) if index % 2 else piece for index, piece in enumerate(pieces)])
+
+
 def term(word: str, key: str | None = None) -> Markup:
     """A word of the field, linked to its line in the glossary, which also shows when pointed at."""
     key = (key or word).lower()

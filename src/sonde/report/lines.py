@@ -6,11 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 
 from sonde.report.html import Markup, figure, shorten, tag
 from sonde.report.numbers import Real, show
 from sonde.report.scale import Scale, Tick, dated, linear, logarithmic
 from sonde.report.svg import WIDTH, Frame, Hover, chart, dots, label, marker, path, rectangle, stretched, upright
+
+# What is counted in whole numbers, so that marks between them would mislead.
+WHOLE = ("epoch", "step", "position")
 
 Point = tuple[Real, Real | None]
 
@@ -82,7 +86,7 @@ def line_chart(
     drawn = [line for line in lines if line.known()]
     if not drawn:
         return Markup("")
-    x = _x_scale(drawn, days=days, log=log_x, names=x_names)
+    x = _x_scale(drawn, days=days, log=log_x, names=x_names, whole=x_label in WHOLE)
     if x_ticks is not None:
         ticks = tuple(Tick(value, show(value)) for value in x_ticks)
         x = replace(x, ticks=ticks, low=min(x_ticks), high=max(x_ticks)) if min(x_ticks) < max(x_ticks) else replace(x, ticks=ticks)
@@ -144,7 +148,7 @@ def smooth(points: Sequence[tuple[Real, Real]], width: int) -> list[Point]:
     return smoothed
 
 
-def _x_scale(lines: Sequence[Line], *, days: bool, log: bool, names: Sequence[str] | None) -> Scale:
+def _x_scale(lines: Sequence[Line], *, days: bool, log: bool, names: Sequence[str] | None, whole: bool) -> Scale:
     values = [x for line in lines for x, _ in line.known()]
     if names is not None and 1 < len(names) <= 12:
         ticks = tuple(Tick(float(index), shorten(name, 12)) for index, name in enumerate(names))
@@ -153,7 +157,7 @@ def _x_scale(lines: Sequence[Line], *, days: bool, log: bool, names: Sequence[st
         return dated([date.fromordinal(int(value)) for value in values], 0, WIDTH)
     if log and min(values) > 0:
         return logarithmic(values, 0, WIDTH)
-    return linear(values, 0, WIDTH, tight=True)
+    return linear(values, 0, WIDTH, tight=True, whole=whole)
 
 
 def _y_scale(lines: Sequence[Line], zones: Sequence[Zone], *, log: bool, percent: bool, height: Real, include: Sequence[Real]) -> Scale:
@@ -196,7 +200,9 @@ def _draw(line: Line, x: Scale, y: Scale) -> list[Markup]:
 def _mark(mark: Mark, x: Scale, y: Scale, height: Real, lines: Sequence[Line]) -> list[Markup]:
     """A ring, a line over the height, and the word where the lines leave most room: right or left, above or below."""
     place, high = x.place(mark.x), y.place(mark.y)
-    points = [(x.place(at), y.place(value)) for line in lines for at, value in line.known() if not y.log or value > 0]
+    points = [
+        point for line in lines for point in _along([(x.place(at), y.place(value)) for at, value in line.known() if not y.log or value > 0])
+    ]
 
     def crowd(right: bool, below: bool) -> int:
         start, top = place if right else place - 260, high + 4 if below else high - 26
@@ -208,6 +214,15 @@ def _mark(mark: Mark, x: Scale, y: Scale, height: Real, lines: Sequence[Line]) -
     anchor, shift = ("start", 7) if right else ("end", -7)
     word = label(place, high + 20 if below else high - 12, mark.word, kind="remark strong", anchor=anchor, dx=shift)
     return [upright(place, height, "best"), marker(place, high, "best", title=mark.word), word]
+
+
+def _along(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Places on the line through `points`, at most 25 of the width's thousandths apart."""
+    places = list(points[:1])
+    for (x1, y1), (x2, y2) in pairwise(points):
+        parts = max(1, math.ceil((x2 - x1) / 25))
+        places += [(x1 + (x2 - x1) * part / parts, y1 + (y2 - y1) * part / parts) for part in range(1, parts + 1)]
+    return places
 
 
 def _zone(zone: Zone, y: Scale) -> Markup:

@@ -54,7 +54,7 @@ def _numbered(classes: Sequence[str], counts: Sequence[Sequence[Real]], title: s
     )
     inner = tag(
         "table",
-        {"class": "matrix"},
+        {"class": "matrix long" if max(map(len, classes)) > 5 else "matrix"},
         tag("caption", {"class": "hidden"}, title),
         tag("thead", None, tag("tr", None, corner, head, found)),
         tag("tbody", None, body),

@@ -85,10 +85,19 @@ def percent(value: object, decimals: int = 1) -> str:
     if number is None:
         return "–"
     shown = f"{100 * number:.{decimals}f}"
-    while decimals < 4 and ((float(shown) == 100 and number < 1) or (float(shown) == 0 and number > 0)):
+    while 0 < decimals < 3 and _rounded_away(number, shown):
         decimals += 1
         shown = f"{100 * number:.{decimals}f}"
+    if _rounded_away(number, shown):
+        least = 10.0**-decimals
+        return f"> {100 - least:.{decimals}f} %" if number > 0.5 else f"< {least:.{decimals}f} %"
+    if float(shown) == 0:
+        shown = shown.lstrip("-")
     return f"{shown.replace('-', '−')} %"
+
+
+def _rounded_away(number: float, shown: str) -> bool:
+    return (float(shown) == 100 and number < 1) or (float(shown) == 0 and number > 0)
 
 
 def plus_minus(mean: object, sd: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import tomllib
 from collections.abc import Iterator
@@ -163,9 +164,12 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 class Pictures:
-    """Picture files of a run folder as data: addresses, as long as the page stays small enough to send to somebody."""
+    """Picture files of a run folder as data: addresses, small, and only as many as keep the page small enough to send."""
 
     ROOM = 1_000_000
+    LARGE = 20_000  # bytes from which a picture is made smaller
+    HUGE = 20_000_000  # bytes that are not read at all
+    SIDE = 224  # pixels of its longer side then
     _KINDS = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
 
     def __init__(self, room: int = ROOM) -> None:
@@ -178,22 +182,37 @@ class Pictures:
             return None
         try:
             path = (folder / file).resolve()
-            if not path.is_relative_to(folder.resolve()) or not path.is_file():
-                return None
-            if path.stat().st_size > self.room:
-                self.left_out += 1
+            if not path.is_relative_to(folder.resolve()) or not path.is_file() or path.stat().st_size > self.HUGE:
                 return None
             content = path.read_bytes()
         except (OSError, ValueError):
             return None
         kind = next((kind for head, kind in self._KINDS if content.startswith(head)), None)
-        if kind is None and content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-            kind = "image/webp"
+        if kind is not None and len(content) > self.LARGE:
+            kind, content = _smaller(kind, content, self.SIDE)
         if kind is None:
             return None
         address = f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+        if len(address) > self.room:
+            self.left_out += 1
+            return None
         self.room -= len(address)
         return address
+
+
+def _smaller(kind: str, content: bytes, side: int) -> tuple[str, bytes]:
+    """The picture as JPEG of at most `side` pixels, where that is smaller and the picture can be read."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            small = picture.convert("RGB")
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
+        return kind, content
+    small.thumbnail((side, side))
+    written = io.BytesIO()
+    small.save(written, "JPEG", quality=82, optimize=True)
+    return ("image/jpeg", written.getvalue()) if written.tell() < len(content) else (kind, content)
 
 
 @dataclass(frozen=True)

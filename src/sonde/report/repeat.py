@@ -9,7 +9,7 @@ from typing import Any
 
 from sonde.report.bars import strip
 from sonde.report.curves import throughput
-from sonde.report.html import Markup, facts, fold, join, name, prose, shorten, table, tag
+from sonde.report.html import Markup, coded, facts, fold, join, name, prose, table, tag, term
 from sonde.report.lines import Line, line_chart, thin
 from sonde.report.measures import measure, spread, written
 from sonde.report.numbers import count, finite, plural, seconds, show, tables, text
@@ -86,6 +86,9 @@ def looks(record: Record, view: View) -> Markup:
         many = count(record.metrics.get("test_looks"))
     if many is None:
         return Markup("")
+    folds = len(tables(record.metrics.get("folds")))
+    if folds and many <= folds:
+        return tag("p", {"class": "good"}, prose("What each [fold] held out was looked at once: its number is honest."))
     if many == 0:
         return tag("p", {"class": "good"}, prose("Nobody has looked at the [test] part of this [run] yet."))
     if many == 1:
@@ -116,6 +119,9 @@ def folds(record: Record, view: View) -> Markup:
     ]
     if mean:
         rows.append([tag("b", None, "mean ± sd"), *[tag("b", None, spread(key, mean.get(key), sd.get(key))) for key in keys]])
+    train = as_table(record.metrics.get("train"))
+    if train:
+        rows.append([term("training"), *[written(key, train.get(key)) for key in keys]])
     if whole:
         rows.append(["out of fold", *[written(key, whole.get(key)) for key in keys]])
     return table(["", *[measure(key).word for key in keys]], rows, numbers=range(1, len(keys) + 1))
@@ -166,5 +172,5 @@ def happened(record: Record, view: View) -> Markup:
     found = [text(event.get("message")) for event in record.events.get("note", []) if event.get("message")]
     if not found or not view.examples:
         return Markup("")
-    shown = [tag("li", None, shorten(message, 400)) for message in dict.fromkeys(found[:60])]
+    shown = [tag("li", None, coded(message)) for message in dict.fromkeys(found[:60])]
     return fold(plural(len(shown), "note"), tag("ul", {"class": "plain"}, shown), opened=len(shown) <= 8)

@@ -50,13 +50,19 @@ def linear(
     count: int = 5,
     tight: bool = False,
     percent: bool = False,
+    whole: bool = False,
 ) -> Scale:
-    """A linear axis over `values` and `include`, widened to round values; `tight` keeps the ends where the values end."""
+    """A linear axis over `values` and `include`, widened to round values; `tight` keeps the ends where the values end.
+
+    `whole`: marks only at whole numbers, where the axis holds two of them.
+    """
     low, high = _range([*values, *include])
     if low == high:
         room = abs(low) * 0.1 or 1.0
         low, high = low - room, high + room
     step = nice_step((high - low) / count)
+    if whole and math.floor(high) > math.ceil(low):
+        step = max(step, 1.0)
     if not tight:
         low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
     return Scale(low, high, start, end, tuple(_linear_ticks(low, high, step, percent)))
