@@ -141,8 +141,8 @@ def test_nothing_but_constant_columns() -> None:
 
 
 def test_rows_sorted_so_that_the_first_block_misleads() -> None:
-    x = torch.cat([torch.zeros(9000, 1), torch.full((9000, 1), 1e6) + torch.randn(9000, 1, generator=torch.Generator().manual_seed(0))])
-    x = torch.cat([x, torch.randn(18000, 1, generator=torch.Generator().manual_seed(1))], dim=1)
+    x = torch.cat([torch.zeros(20_000, 1), torch.full((20_000, 1), 1e6) + torch.randn(20_000, 1, generator=torch.Generator().manual_seed(0))])
+    x = torch.cat([x, torch.randn(40_000, 1, generator=torch.Generator().manual_seed(1))], dim=1)
     y = x @ torch.tensor([3.0, 2.0])
     size = x.double().std(0)[:, None].numpy()
     np.testing.assert_allclose(size * solve(x, y)[0].numpy(), size * _reference(x, y)[0], atol=1e-6 * size.max())

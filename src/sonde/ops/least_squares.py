@@ -19,7 +19,7 @@ from torch import Tensor
 
 Rows = Iterable[tuple[Tensor, Tensor]]
 
-BLOCK = 32_768
+BLOCK = 16_384
 # Above this condition number of the equilibrated X'X, products in that precision leave the refinement nothing to stand on.
 WORST_CONDITION = {torch.float32: 1e4, torch.float64: 1e12}
 # A refinement that changes the weights by more than this share is taken again, up to so many times.
