@@ -49,7 +49,7 @@ def test_stratified_parts_hold_each_class_in_proportion(labels: list[str], seed:
     for label in set(labels):
         total = labels.count(label)
         for name, share in (("validation", 0.15), ("test", 0.15)):
-            assert abs(sum(labels[row] == label for row in found[name]) - share * total) <= 1.5
+            assert abs(sum(labels[row] == label for row in found[name]) - share * total) < 2.5  # each end of the stretch is off by about 1
 
 
 def test_a_class_of_one_example_is_trained_on() -> None:
