@@ -32,10 +32,9 @@ def test_a_single_copy_among_many_is_a_note() -> None:
 
 
 def test_missing_values_are_equal() -> None:
-    plain = frame(100).with_columns(
-        x=pl.when(pl.col("id") > 90).then(None).otherwise(pl.col("x")), c=pl.lit("a"), y=pl.lit(1.0) * pl.col("id").clip(0, 91)
-    )
-    assert "8 rows" in one(examine(table(plain)), "repeat an earlier").found
+    x, z, y = numbers(100), numbers(100, seed=1), numbers(100, seed=2)
+    x[91:], z[91:], y[91:] = np.nan, np.nan, 1.0
+    assert "8 rows" in one(examine(table({"x": x, "z": z, "y": y})), "repeat an earlier").found
 
 
 def test_same_inputs_with_different_targets() -> None:
@@ -75,8 +74,10 @@ def test_rows_in_validation_and_test_both() -> None:
 def test_few_columns_repeat_by_nature() -> None:
     rng = np.random.default_rng(0)
     whole = {"a": rng.integers(0, 2, 500), "b": rng.integers(0, 3, 500), "y": rng.integers(0, 2, 500)}
-    findings = examine(table(whole), "classification")
-    assert {problem.level for problem in findings.problems} == {"note"}
+    cut = {"train": range(400), "test": range(400, 500)}
+    assert examine(table(whole), "classification", cut=cut).problems == ()
+    twice = {"x": np.repeat(numbers(250), 2), "b": np.repeat(rng.integers(0, 3, 250), 2), "y": np.repeat(rng.integers(0, 2, 250), 2)}
+    assert one(examine(table(twice), "classification"), "250 rows of 500 repeat").level == "warning"
 
 
 def test_large_tables_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:

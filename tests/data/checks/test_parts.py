@@ -26,6 +26,9 @@ def test_a_column_that_is_text_in_one_part_and_numbers_in_the_other() -> None:
 def test_a_test_part_of_few_examples() -> None:
     train = pl.DataFrame({"x": numbers(60), "y": numbers(60, seed=2)})
     problem = one(examine(table(train, test=train[:4])), "the test part has only 4 examples")
+    assert problem.found.endswith("what is measured there is rough")
+    labelled = train.with_columns(y=pl.Series(["a", "b"] * 30))
+    problem = one(examine(table(labelled, test=labelled[:4].with_columns(x=pl.lit(9.0))), "classification"), "only 4 examples")
     assert "25 points in 100" in problem.found
 
 

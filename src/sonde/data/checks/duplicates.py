@@ -104,12 +104,12 @@ def _with_targets(subject: Subject, keys: np.ndarray, targets: list[str]) -> np.
 def by_chance(subject: Subject) -> float:
     """The share of rows that have a twin if columns are independent: large where few columns have few values.
 
-    Two rows agree in a column with probability Σ c(c − 1) / n(n − 1) over the counts c of its values.
+    Two rows that are no copies agree in a column with probability Σ c(c − 1) / n(n − 1) over the counts c of its values.
     """
-    agree = 1.0
-    for column in subject.features:
-        rows = column.values.len()
-        counts = column.values.value_counts(sort=False, name="number of rows")["number of rows"].cast(pl.Float64)
+    different = pl.DataFrame([column.values for column in subject.features]).unique()
+    rows, agree = different.height, 1.0
+    for values in different.get_columns():
+        counts = values.alias("value").value_counts(name="count")["count"].cast(pl.Float64)
         agree *= float((counts * (counts - 1)).sum()) / max(1.0, rows * (rows - 1.0))
     return 1 - float(np.exp(-agree * len(subject.train)))
 
@@ -121,7 +121,7 @@ def repeated(subject: Subject, keys: np.ndarray) -> list[Problem]:
         return []
     said = f"{count(groups.extra, 'row')} of {len(keys):,} {verb(groups.extra, 'repeats', 'repeat')} an earlier one exactly"
     said += f", identifiers aside ({_pairs(subject, groups)})"
-    return [Problem(_level(subject, groups.extra, len(keys)), subject.where(subject.train), said, REPEATED)]
+    return _problem(subject, subject.train, groups.extra, len(keys), said, REPEATED)
 
 
 def conflicting(subject: Subject, inputs: np.ndarray, known: np.ndarray) -> list[Problem]:
@@ -129,18 +129,18 @@ def conflicting(subject: Subject, inputs: np.ndarray, known: np.ndarray) -> list
     groups = gather(inputs)
     if not len(groups.starts):
         return []
-    different = [
-        place
-        for place, (start, end) in enumerate(zip(groups.starts, groups.ends, strict=True))
-        if len(np.unique(known[groups.order[start:end]])) > 1
-    ]
-    if not different:
+    sizes = groups.ends - groups.starts
+    begins = np.cumsum(sizes) - sizes
+    members = groups.order[np.repeat(groups.starts - begins, sizes) + np.arange(sizes.sum())]
+    other = known[members] != np.repeat(known[groups.order[groups.starts]], sizes)  # than the first of its group
+    different = np.flatnonzero(np.logical_or.reduceat(other, begins))
+    if not len(different):
         return []
     kept = Groups(groups.order, groups.starts[different], groups.ends[different])
     rows = int((kept.ends - kept.starts).sum())
     said = f"{rows:,} rows have the inputs of another row but a different target ({_pairs(subject, kept)})"
     remedy = "correct the wrong ones; where both are right, no model can tell them apart by these columns"
-    return [Problem(_level(subject, rows, len(inputs)), subject.where(subject.train), said, remedy)]
+    return _problem(subject, subject.train, rows, len(inputs), said, remedy)
 
 
 def in_both(subject: Subject, rows: Rows, keys: np.ndarray, others: Rows, other_keys: np.ndarray) -> list[Problem]:
@@ -157,12 +157,15 @@ def in_both(subject: Subject, rows: Rows, keys: np.ndarray, others: Rows, other_
     more = f" and {len(again) - SHOWN:,} more" if len(again) > SHOWN else ""
     said = f"{count(len(again), 'row')} of {len(keys):,} in the {rows.part} part {verb(len(again), 'stands', 'stand')} in the {others.part} part too"
     said += f" ({', '.join(pairs)}{more})"
-    return [Problem(_level(subject, len(again), len(keys)), subject.where(rows), said, BOTH)]
+    return _problem(subject, rows, len(again), len(keys), said, BOTH)
 
 
-def _level(subject: Subject, rows: int, total: int) -> Level:
-    """A warning for a share that is worth one and at least twice what chance gives."""
-    return "warning" if rows >= NOTEWORTHY * total and rows > 2 * by_chance(subject) * total else "note"
+def _problem(subject: Subject, rows: Rows, number: int, total: int, said: str, remedy: str) -> list[Problem]:
+    """The problem that `number` of `total` rows are copies; none where chance alone gives half as many."""
+    if number <= 2 * by_chance(subject) * total:
+        return []
+    level: Level = "warning" if number >= NOTEWORTHY * total else "note"
+    return [Problem(level, subject.where(rows), said, remedy)]
 
 
 def _pairs(subject: Subject, groups: Groups) -> str:
@@ -191,10 +194,10 @@ def _sampled(subject: Subject, inputs: list[str]) -> list[Problem]:
         example = subject.places(rows, chosen[found], limit=SHOWN)
         if same:
             said = f"{share} stand there more than once ({example})"
-            problems.append(Problem(_level(subject, int(found.sum()), len(keys)), subject.where(rows), said, REPEATED))
+            problems += _problem(subject, rows, int(found.sum()), len(keys), said, REPEATED)
         else:
             said = f"{share} stand in the training part too ({example})"
-            problems.append(Problem(_level(subject, int(found.sum()), len(keys)), subject.where(rows), said, BOTH))
+            problems += _problem(subject, rows, int(found.sum()), len(keys), said, BOTH)
     return problems
 
 

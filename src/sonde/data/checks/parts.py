@@ -53,9 +53,9 @@ def columns(subject: Subject, rows: Rows) -> list[Problem]:
 def small(subject: Subject, rows: Rows) -> list[Problem]:
     """A held-out part too small to tell good from bad."""
     if 0 < len(rows) < SMALL and subject.content.kind != "series" and len(subject.train) >= SMALL:
-        said = (
-            f"the {rows.part} part has only {count(len(rows), 'example')}: each one moves the result by {100 / len(rows):.0f} points in 100"
-        )
+        said = f"the {rows.part} part has only {count(len(rows), 'example')}: what is measured there is rough"
+        if subject.classifies:
+            said += f", as each one moves the accuracy by {100 / len(rows):.0f} points in 100"
         return [Problem("note", subject.where(rows), said, f"give it more with --{rows.part}, or measure with --folds")]
     return []
 
