@@ -43,6 +43,7 @@ class Experiment:
     config: dict[str, Any]
     parts: dict[Part, PartData]
     findings: Any
+    notes: tuple[str, ...] = ()
 
 
 def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
@@ -65,8 +66,9 @@ def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
     task = tasks.build(inferred.task, recipe.task.options, target.values)
     config = network_config(recipe, sizes, target.outputs)
     network = models.build(recipe.model.name or "", config)
+    notes: tuple[str, ...] = ()
     if recipe.model.weights is not None:
-        weight_files.load(Path(recipe.model.weights), network)
+        notes = (weight_files.load(Path(recipe.model.weights), network).message,)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     if recipe.training.trace and parameters >= TINY:
         raise RecipeError(
@@ -79,9 +81,8 @@ def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
     model.to(device=world.device, dtype=working_dtype(recipe.training.precision or "float32"))
     if recipe.training.channels_last and sizes.get("size"):
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Experiment(
-        recipe, dataset, preparation, target, task, model, config, encode(dataset, preparation, target, recipe, world), findings
-    )
+    parts = encode(dataset, preparation, target, recipe, world)
+    return Experiment(recipe, dataset, preparation, target, task, model, config, parts, findings, notes)
 
 
 def _absolute(value: Any) -> Any:

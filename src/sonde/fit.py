@@ -144,6 +144,8 @@ def _fit(
                     "parameters": sum(p.numel() for p in model.network.parameters()),
                 }
             )
+        for message in experiment.notes:
+            log.emit({"event": "note", "message": message})
         try:
             reason = loop.run()
         except SondeError as error:

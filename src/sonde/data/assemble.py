@@ -10,6 +10,7 @@ import numpy as np
 from sonde.data.contents import Content, Examples, Part
 from sonde.data.infer import Inferred, infer
 from sonde.data.open import open_data
+from sonde.data.readers.table_parts import with_part
 from sonde.data.split import Selection, folds, split
 from sonde.errors import DataError, Problem
 from sonde.recipe import Recipe
@@ -32,11 +33,10 @@ def assemble(recipe: Recipe, source: Any = None) -> Dataset:
     """
     data, seed = recipe.data, recipe.training.seed
     content = open_data(recipe.data.path if source is None else source, data)
-    for part in ("validation", "test"):
-        given = getattr(data, part)
-        if isinstance(given, str):
-            content = _with_part(content, part, given, recipe)
-            data = data.model_copy(update={part: None})
+    given: list[tuple[Part, str]] = [(part, path) for part in ("validation", "test") if isinstance(path := getattr(data, part), str)]
+    data = data.model_copy(update={part: None for part, _ in given})
+    for part, path in given:
+        content = with_part(content, part, open_data(path, data), data)
     inferred = infer(content, data, recipe.task.name)
     if data.fold is None:
         return Dataset(content, inferred, split(content, data, task=inferred.task, targets=inferred.targets, seed=seed))
@@ -61,21 +61,3 @@ def assemble(recipe: Recipe, source: Any = None) -> Dataset:
 def every(examples: Examples) -> np.ndarray:
     """The numbers of all examples."""
     return np.arange(len(examples))
-
-
-def _with_part(content: Content, part: Any, path: str, recipe: Recipe) -> Content:
-    other = open_data(path, recipe.data)
-    if other.kind != content.kind:
-        raise DataError(
-            Problem(
-                "error",
-                path,
-                f"this is of kind {other.kind}, the training data are of kind {content.kind}",
-                f"give --{part} data of the same kind",
-            )
-        )
-    parts = dict(content.parts)
-    if "all" in parts:
-        parts["train"] = parts.pop("all")
-    parts[part] = other.examples
-    return replace(content, parts=parts, problems=content.problems + other.problems, notes=content.notes + other.notes)

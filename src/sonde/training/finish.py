@@ -37,6 +37,7 @@ def finish(loop: Loop, columns: Columns, index: np.ndarray) -> None:
     finishing = finisher(loop.model)
     if finishing is None and loop.checkpoints.names():
         return
+    before = {name: tensor.clone() for name, tensor in loop.network.state_dict().items()}
     if finishing is not None:
         with torch.no_grad():
             if loop.world.main:
@@ -44,5 +45,6 @@ def finish(loop: Loop, columns: Columns, index: np.ndarray) -> None:
         if loop.world.size > 1:
             for tensor in loop.network.state_dict().values():
                 torch.distributed.broadcast(tensor, 0)
-    if loop.world.main and (finishing is not None or not loop.checkpoints.names()):
+    changed = any(not torch.equal(tensor, before[name]) for name, tensor in loop.network.state_dict().items())
+    if loop.world.main and (changed or not loop.checkpoints.names()):
         loop.save(best=True)
