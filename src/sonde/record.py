@@ -18,6 +18,7 @@ import polars as pl
 import torch
 
 from sonde.data.batches import Batches
+from sonde.data.checks.sheet import contact_sheet
 from sonde.data.prepare.fit import save_preparation
 from sonde.errors import RunError
 from sonde.experiment import Experiment
@@ -97,7 +98,7 @@ def describe(folder: Path, experiment: Experiment, world: World) -> None:
     """Write what is known before the first step: recipe, model, data, environment, preprocessing."""
     recipe, dataset = experiment.recipe, experiment.dataset
     (folder / "recipe.toml").write_text(recipe.toml(), encoding="utf-8")
-    write_json(folder / "data.json", experiment.findings.to_json())
+    write_json(folder / "data.json", experiment.findings.to_json(_thumbnails(experiment, folder)))
     write_json(folder / "environment.json", environment(experiment, world))
     save_preparation(experiment.preparation, experiment.target, folder / "preprocessing")
     write_json(
@@ -112,6 +113,12 @@ def describe(folder: Path, experiment: Experiment, world: World) -> None:
             "parameters": sum(parameter.numel() for parameter in experiment.model.network.parameters()),
         },
     )
+
+
+def _thumbnails(experiment: Experiment, folder: Path) -> list[dict[str, str]]:
+    """A few pictures of each class, for the report."""
+    content = experiment.dataset.content
+    return contact_sheet(content, folder) if content.kind == "images" else []
 
 
 def environment(experiment: Experiment, world: World) -> dict[str, Any]:

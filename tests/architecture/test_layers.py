@@ -55,7 +55,7 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "polars": frozenset({"data", "report", "cli"}) | UPPER,
     "pydantic": frozenset({"recipe", "sonde.models", "sonde.cli.flags"}),
     "tomli_w": frozenset({"recipe"}),
-    "sklearn": frozenset({"data", "sklearn"}),
+    "sklearn": frozenset({"data", "search", "sklearn"}),
     "PIL": frozenset({"data", "explain", "report"}),
     "safetensors": frozenset({"sonde.models.weights", "training", "sonde.run"}),
     "jaxtyping": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training", "explain"}),

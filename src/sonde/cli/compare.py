@@ -14,7 +14,9 @@ from sonde.errors import UsageError
 
 def compare(
     *runs: Annotated[Path, Parameter(help="run folders, at least two")],
-    out: Annotated[Path | None, Parameter(help="write an HTML page with the runs side by side")] = None,
+    out: Annotated[
+        Path | None, Parameter(help="write an HTML page that says which to pick (curves side by side: sonde report RUN RUN)")
+    ] = None,
     json: Json = False,
 ) -> Answer:
     """Compare runs by their validation part; the test part is shown and does not choose."""
@@ -28,9 +30,9 @@ def compare(
     found = comparison.compare(runs)
     page = None
     if out is not None:
-        from sonde.report.page import write_report
+        from sonde.report.compare import write_comparison
 
-        page = str(write_report(runs, out))
+        page = str(write_comparison(found, out))
     columns = ("run", "model", "parameters", "train", "validation", "sd", "unseen", "verdict")
     rows = [tuple(row[key] for key in columns) for row in found["rows"]]
     lines = [f"{found['metric']}, {found['better']} is better", table(rows, columns), ""]

@@ -179,6 +179,9 @@ def _curve(found: dict[str, Any]) -> Markup:
         Line(word, [(places[index], finite(points[index].get(part))) for index in order], word, pointed=True)
         for word, part in (("training", "train"), ("validation", "validation"))
     ]
+    if any(finite(point.get("baseline")) is not None for point in points):
+        beside = shorten(found.get("baseline") or "baseline", 40)
+        lines.append(Line(beside, [(places[index], finite(points[index].get("baseline"))) for index in order], "s2", pointed=True))
     best = next((index for index in order if points[index].get("value") == found.get("best")), None)
     value = finite(points[best].get("validation")) if best is not None else None
     marks = [Mark(places[best], value, f"pick {_value(found.get('best'))}")] if best is not None and value is not None else []
