@@ -206,7 +206,16 @@ def measure(
         # A measure without a meaning here (an AUC where one class is missing) is no number, and left out.
         measured[name] = {key: value for key, value in found.metrics.items() if math.isfinite(value)}
         if world.main and name != "train":
-            rows.append(prediction_rows(loop.task, name, part, found, id_column=recipe.data.id, target=experiment.target.values))
+            rows.append(
+                prediction_rows(
+                    loop.task,
+                    name,
+                    part,
+                    found,
+                    id_column=recipe.data.id or experiment.dataset.content.time,
+                    target=experiment.target.values,
+                )
+            )
         if name != "train":
             loop.log.emit(
                 {

@@ -214,15 +214,17 @@ class Run:
     def predict(self, source: Any) -> pl.DataFrame:
         """Predictions for a path, a frame, arrays or a list of picture files, a row an example in the order given.
 
-        Columns: `name` (the id column's value, the picture's name or the row number), `prediction`, and what the task
-        adds, such as `probability:<class>`.
+        Columns: `name` (the id column's value, the picture's name, the date or the row number), `prediction`, and what
+        the task adds, such as `probability:<class>`. A series is also forecast beyond its end.
         """
         content = open_data(source, self.recipe.data)
         self._same_kind(content)
         examples = content.examples
+        if self.description["task"]["name"] == "forecasting":
+            examples = with_next(examples, content.time, self.target.columns[0], self.target.outputs)
         prediction, index = self.predict_tensor(examples)
         chosen = examples if len(index) == len(examples) else examples.take(index)
-        return pl.DataFrame({"name": names(chosen, self.recipe.data.id, index), **self.task.table(prediction)})
+        return pl.DataFrame({"name": names(chosen, self.recipe.data.id or content.time, index), **self.task.table(prediction)})
 
     def evaluate(self, source: Any = None, *, part: str = "test") -> dict[str, Any]:
         """Measures on new data, or on one of the run's own parts; every look at the test part is counted in looks.json."""
@@ -305,6 +307,19 @@ def names(examples: Examples, id_column: str | None, index: np.ndarray) -> list[
     if examples.pictures is not None:
         return [examples.pictures.name(row) for row in range(len(examples))]
     return [str(row) for row in index]
+
+
+def with_next(examples: Examples, time: str | None, target: str, horizon: int) -> Examples:
+    """A series and, after its end, a row for each of the next `horizon` moments: what is still to be seen.
+
+    The next moments follow at the distance that occurs most often.
+    """
+    frame = examples.frame
+    more = pl.DataFrame({target: pl.Series([None] * horizon, dtype=frame[target].dtype)})
+    if time is not None and frame.height > 1:
+        step, last = frame[time].diff().drop_nulls().mode().sort()[0], frame[time][-1]
+        more = more.with_columns(pl.Series(time, [last + step * (ahead + 1) for ahead in range(horizon)], dtype=frame[time].dtype))
+    return Examples(pl.concat([frame, more], how="diagonal"))
 
 
 def prediction_rows(
