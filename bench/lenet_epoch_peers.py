@@ -63,7 +63,7 @@ def measure(options: Options) -> list[Row]:
     """Both forms of LeNet, eager then compiled."""
     examples, rounds = (1_024, 1) if options.quick else (60_000, options.rounds or 7)
     out = []
-    for network in ("lenet-original", "lenet"):
+    for network in ("lenet-original",) if options.quick else ("lenet-original", "lenet"):
         eager = race(EAGER, network=network, examples=examples, batch=BATCH, rounds=rounds, peers=options.peers)
         out += rows(network, eager, examples=examples, floors=FLOORS, compiled=False)
         compiled = race(COMPILED, network=network, examples=examples, batch=BATCH, rounds=rounds, peers=options.peers)
