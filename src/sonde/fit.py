@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def train(recipe: Recipe, *, data: Any = None, out: Path | None = None, listen: 
     """Train what the recipe says and leave a run folder at `out` (default: runs/<name of the data>-<number>).
 
     `data` stands for the recipe's path: a frame, arrays, anything that `open_data` reads. Listeners are told every
-    event. Without `pages` neither figures nor report are made. Raises the errors of sonde.errors; Interrupted after
+    event. Without `pages` the run is there for its model alone: neither figures nor report are made, and epochs that are
+    neither the best nor the last leave no checkpoint. Raises the errors of sonde.errors; Interrupted after
     Ctrl-C or SIGTERM, when everything has been saved.
     """
     if recipe.training.processes > 1 and "WORLD_SIZE" not in os.environ:
@@ -119,7 +121,7 @@ def _fit(
     with contextlib.closing(log), watching() as request:
         checkpoints = Checkpoints(folder)
         recipe = _decide(recipe, experiment, batches, folder, world, log, resume=resume)
-        plan = plan_of(recipe, task)
+        plan = replace(plan_of(recipe, task), save_epochs=pages)
         optimizer = optimizers.build(
             recipe.optim.name or "sgd",
             model.network,

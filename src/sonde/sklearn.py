@@ -6,12 +6,14 @@ They use the same recipe, preparation and loop as `sonde train`; the run folder 
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, no_type_check
 
 import numpy as np
 import polars as pl
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_random_state, column_or_1d, validate_data
@@ -19,16 +21,28 @@ from sklearn.utils.validation import check_is_fitted, check_random_state, column
 from sonde import fit, tasks
 from sonde.data.contents import Examples
 from sonde.data.prepare.columns import build_columns
-from sonde.nn.prepared import Prepared
 from sonde.recipe import Recipe, with_settings
 from sonde.run import Run
+from sonde.tasks.classification import Classification, class_probabilities
 
 TARGET = "target of fit"
+BLOCK = 4096  # rows predicted at once
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc]
     """What both estimators share: parameters, and the way from arrays or frames to examples."""
 
+    model: str
+    epochs: int | None
+    batch_size: int | None
+    optimizer: str | None
+    lr: float | None
+    weight_decay: float | None
+    settings: dict[str, Any] | None
+    device: str | None
+    random_state: Any
+
+    @no_type_check  # scikit-learn's rule: what is wrong is told by fit, not here
     def __init__(
         self,
         model: str = "mlp",
@@ -57,8 +71,10 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         if _is_frame(X):
             frame = X if isinstance(X, pl.DataFrame) else pl.from_pandas(X)
             validate_data(self, X, reset=reset, skip_check_array=True)
+            if frame.height < (least := 2 if reset else 1):
+                raise ValueError(f"Found frame with {frame.height} sample(s) while a minimum of {least} is required.")
             return frame.rename({name: str(name) for name in frame.columns})
-        array = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan", ensure_min_samples=1)
+        array = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan", ensure_min_samples=2 if reset else 1)
         if np.isinf(array).any():
             raise ValueError("Input X contains infinity or a value too large for dtype('float64').")
         names = getattr(self, "feature_names_in_", [f"x{number}" for number in range(array.shape[1])])
@@ -89,8 +105,11 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     def _predictions(self, X: Any) -> Any:
         check_is_fitted(self)
         columns = build_columns(self._preparation, None, Examples(self._frame(X, reset=False)))
-        assert isinstance(self.module_, Prepared)
-        return self._task.predict(self.module_, columns.inputs).detach()
+        # In float64 a row's prediction does not depend on which others it comes with, up to the digits that are compared.
+        module = copy.deepcopy(self.module_).double()
+        with torch.no_grad():
+            blocks = [self._task.predict(module, inputs) for inputs in zip(*(part.split(BLOCK) for part in columns.inputs), strict=True)]
+        return torch.cat(blocks)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -104,7 +123,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     Attributes: `classes_`, `module_` (a plain torch module), `recipe_`, `n_features_in_`.
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any) -> Classifier:
         """Train on rows X (array (row, feature) or frame) and labels y (row,)."""
         frame = self._frame(X, reset=True)
         y = column_or_1d(_values(y), warn=True)
@@ -120,7 +139,9 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (row, class), in the order of `classes_`."""
-        probabilities: np.ndarray = self._predictions(X).double().softmax(1).numpy()
+        outputs = self._predictions(X)
+        assert isinstance(self._task, Classification)
+        probabilities: np.ndarray = class_probabilities(outputs, self._task.criterion).numpy()
         return probabilities
 
     def predict(self, X: Any) -> np.ndarray:
@@ -136,7 +157,7 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
     Attributes: `module_` (a plain torch module), `recipe_`, `n_features_in_`.
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any) -> Regressor:
         """Train on rows X (array (row, feature) or frame) and numbers y (row,)."""
         frame = self._frame(X, reset=True)
         y = column_or_1d(_values(y), warn=True).astype(np.float64)
@@ -148,7 +169,7 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> np.ndarray:
         """The predicted number of each row."""
-        values: np.ndarray = self._predictions(X)[:, 0].double().numpy()
+        values: np.ndarray = self._predictions(X)[:, 0].numpy()
         return values
 
 

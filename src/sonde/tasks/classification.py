@@ -95,12 +95,7 @@ class Classification:
         """`prediction`, the class's name, and `probability:<class>` (over 100 classes: `probability`, the answer's own)."""
         outputs = prediction.detach().cpu().double()
         answers = outputs.argmax(1).numpy()
-        if self.criterion == "squared":
-            # The least-squares output estimates P(class | example) itself, but may leave 0 … 1.
-            outputs = outputs.clamp(0, 1)
-            probabilities = (outputs / outputs.sum(1, keepdim=True).clamp(min=1e-12)).numpy()
-        else:
-            probabilities = outputs.softmax(1).numpy()
+        probabilities = class_probabilities(outputs, self.criterion).numpy()
         columns = {"prediction": np.asarray(self.classes, dtype=object)[answers]}
         if len(self.classes) > SHOWN:
             return columns | {"probability": probabilities[np.arange(len(answers)), answers]}
@@ -126,6 +121,15 @@ class Classification:
 def _of_each_class(output: Tensor) -> Tensor:
     """Logits (batch, class); a model of two classes may give the one number z, which stands for the logits 0 and z."""
     return torch.cat([torch.zeros_like(output), output], dim=1) if output.shape[1] == 1 else output
+
+
+def class_probabilities(outputs: Tensor, criterion: str) -> Tensor:
+    """Probabilities (batch, class) from outputs (batch, class), by the loss that they were trained with."""
+    if criterion != "squared":
+        return outputs.softmax(1)
+    # The least-squares output estimates P(class | example) itself, but may leave 0 … 1.
+    kept = outputs.clamp(1e-12, 1)
+    return kept / kept.sum(1, keepdim=True)
 
 
 def balanced(counts: list[int] | None) -> tuple[float, ...]:

@@ -63,6 +63,7 @@ class Plan:
     patience: int = 0
     seconds: float | None = None
     save_every: float = 300.0
+    save_epochs: bool = True
     trace: bool = False
     compile: bool = False
 
@@ -284,7 +285,9 @@ class Loop:
                 now.stopped = "patience"
         else:
             now.best_epoch, now.best_step = now.epoch, now.step
-        self.save(best=better)
+        over = now.epoch >= plan.epochs or now.stopped is not None
+        if plan.save_epochs or over or (better and self.validation is not None):
+            self.save(best=better)
 
     def save(self, *, best: bool) -> None:
         """Write a checkpoint of this moment (the main process does)."""
