@@ -108,8 +108,7 @@ def _train(
 
     place = None if out is None else Path(out)
     if resume is not None:
-        changed = with_flags(load(resume).recipe, flags) if flags else None
-        return fit.resume(Path(resume), changed, data=source, listen=listen)
+        return folds.resume(Path(resume), flags, data=source, listen=listen)
     if source is None or isinstance(source, (str, Path)):
         recipe, data = fit.recipe_for(None if source is None else str(source)), None
     elif isinstance(source, Recipe):

@@ -49,7 +49,7 @@ class Experiment:
 def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
     """Everything before the first step: open, infer, split, check, fit the preprocessing, build the model."""
     torch.manual_seed(recipe.training.seed)
-    recipe = recipe.replace(data={name: _absolute(getattr(recipe.data, name)) for name in ("path", "validation", "test")})
+    recipe = with_absolute_paths(recipe)
     dataset = assemble(recipe, data)
     inferred = dataset.inferred
     findings = check(dataset.content, recipe.data, inferred=inferred, parts=dataset.parts, deep=False)
@@ -85,8 +85,12 @@ def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
     return Experiment(recipe, dataset, preparation, target, task, model, config, parts, findings, notes)
 
 
+def with_absolute_paths(recipe: Recipe) -> Recipe:
+    """Paths in full, so that the run can be repeated from another folder; names of sets and shares stay."""
+    return recipe.replace(data={name: _absolute(getattr(recipe.data, name)) for name in ("path", "validation", "test")})
+
+
 def _absolute(value: Any) -> Any:
-    """A path in full, so that the run can be repeated from another folder; names of sets and shares stay."""
     return str(Path(value).resolve()) if isinstance(value, str) and Path(value).exists() else value
 
 

@@ -120,6 +120,7 @@ def _fit(
     batches, validation = _batches(experiment, world)
     with contextlib.closing(log), watching() as request:
         checkpoints = Checkpoints(folder)
+        resume = resume and bool(checkpoints.names())  # a run that was killed before its first checkpoint begins anew
         recipe = _decide(recipe, experiment, batches, folder, world, log, resume=resume)
         plan = replace(plan_of(recipe, task), save_epochs=pages)
         optimizer = optimizers.build(
@@ -132,10 +133,10 @@ def _fit(
         )
         loop = Loop(model, model.network, task, optimizer, batches, validation, world, plan, checkpoints, log, request)
         ready = time.monotonic()
-        if resume and checkpoints.names():
+        if resume:
             _restore(loop, checkpoints, log, recipe)
         else:
-            log.truncate(0)  # a run that was killed before its first checkpoint begins anew
+            log.truncate(0)
             log.emit(
                 {
                     "event": "start",
@@ -151,7 +152,8 @@ def _fit(
         try:
             reason = loop.run()
         except SondeError as error:
-            log.emit({"event": "stop", "step": loop.progress.step, "reason": "error", "message": error.what})
+            with contextlib.suppress(OSError):  # where the disk is full, what to do about it matters more than a last line
+                log.emit({"event": "stop", "step": loop.progress.step, "reason": "error", "message": error.what})
             raise
         if reason == "signal":
             log.emit({"event": "stop", "step": loop.progress.step, "reason": "signal", "message": f"stopped by {request.signal}"})

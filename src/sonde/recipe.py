@@ -176,6 +176,9 @@ def read(path: Path) -> Recipe:
         ) from None
     except UnicodeDecodeError:
         raise RecipeError("this is not UTF-8 text", where=str(path), remedy="a recipe is a TOML file") from None
+    except OSError as error:
+        what = f"this recipe cannot be read: {error.strerror}"
+        raise RecipeError(what, where=str(path), remedy="give a recipe file that exists") from None
 
 
 def with_flags(recipe: Recipe, flags: dict[str, Any]) -> Recipe:

@@ -179,13 +179,7 @@ def measure(
 ) -> Run:
     """Final measures of every part with the best weights; metrics.json and predictions.parquet."""
     started, ready, trained = times
-    if world.main and loop.checkpoints.names():
-        best, _ = loop.checkpoints.load("best")
-        averages = {name.partition(".")[2]: value for name, value in best.state.items() if name.startswith("average.")}
-        loop.network.load_state_dict(best.weights | {name: value for name, value in averages.items() if name in best.weights})
-    for tensor in loop.network.state_dict().values():
-        if world.size > 1:
-            torch.distributed.broadcast(tensor, 0)
+    _take_best(loop, world)
     measured: dict[str, dict[str, float]] = {}
     rows: list[pl.DataFrame] = []
     for name, part in experiment.parts.items():
@@ -257,3 +251,16 @@ def measure(
         )
     run.keep(experiment.dataset, dict(experiment.parts))
     return run
+
+
+def _take_best(loop: Loop, world: World) -> None:
+    """Put the best checkpoint's weights, averaged ones where there are such, into the network of every process."""
+    if world.main and loop.checkpoints.names():
+        best, said = loop.checkpoints.load("best")
+        for message in said:
+            loop.log.emit({"event": "note", "message": message})
+        averages = {name.partition(".")[2]: value for name, value in best.state.items() if name.startswith("average.")}
+        loop.network.load_state_dict(best.weights | {name: value for name, value in averages.items() if name in best.weights})
+    for tensor in loop.network.state_dict().values():
+        if world.size > 1:
+            torch.distributed.broadcast(tensor, 0)

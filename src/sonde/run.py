@@ -59,6 +59,8 @@ def read_json(path: Path) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RunError(f"this file is damaged: {error}", where=str(path), remedy="train the run again from its recipe.toml") from None
+    if not isinstance(value, dict):
+        raise RunError("this file is damaged: it holds no table", where=str(path), remedy="train the run again from its recipe.toml")
     if value.get("format", FORMAT) > FORMAT:
         raise RunError(
             f"this run folder is of format {value['format']}; this Sonde reads up to {FORMAT}",
@@ -87,12 +89,16 @@ def batch_of(network: nn.Module) -> int:
 
 
 class Run:
-    """A finished or stopped run. `model` is a plain torch module that takes raw inputs."""
+    """A finished or stopped run. `model` is a plain torch module that takes raw inputs.
+
+    `said` is what had to be told while it was opened, such as a damaged checkpoint that was passed over.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._dataset: Dataset | None = None
         self._parts: dict[str, PartData] = {}
+        self.said: list[str] = []
         self.device = torch.device("cpu")
 
     @classmethod
@@ -144,7 +150,7 @@ class Run:
 
     @cached_property
     def _prepared(self) -> tuple[Any, Any]:
-        return load_preparation(self.path / "preprocessing")
+        return self.folds[0]._prepared if self.folds else load_preparation(self.path / "preprocessing")
 
     @property
     def preparation(self) -> Any:
@@ -164,7 +170,7 @@ class Run:
         described = self.description["model"]
         model = Prepared(normaliser(normalisation(self.preparation, self.recipe)), models.build(described["name"], described["config"]))
         model.to(dtype=working_dtype(self.recipe.training.precision or "float32"))
-        checkpoint, _ = Checkpoints(self.path).load("best")
+        checkpoint, self.said = Checkpoints(self.path).load("best")
         averages = {name.partition(".")[2]: value for name, value in checkpoint.state.items() if name.startswith("average.")}
         weights = checkpoint.weights | {name: value for name, value in averages.items() if name in checkpoint.weights}
         model.network.load_state_dict(weights)
@@ -228,6 +234,8 @@ class Run:
 
     def evaluate(self, source: Any = None, *, part: str = "test") -> dict[str, Any]:
         """Measures on new data, or on one of the run's own parts; every look at the test part is counted in looks.json."""
+        if source is None and self.folds:
+            return self._evaluate_folds(part)
         if source is None:
             columns, index, examples = self.part(part)
             if part == "test":
@@ -256,7 +264,35 @@ class Run:
             measured = self._measure_folds(data)
         else:
             measured = self.measure(data).metrics
-        return {"metrics": measured, "examples": len(data.index), "notes": notes}
+        said = [message for run in self.folds or [self] for message in run.said]
+        return {"metrics": measured, "examples": len(data.index), "notes": notes + said}
+
+    def _evaluate_folds(self, part: str) -> dict[str, Any]:
+        """A K-fold on its own data: each fold is measured on what it held out, never on what it learned from."""
+        if part != "test":
+            raise RunError(
+                f"a K-fold has no {part} part of its own", where=str(self.path), remedy=f"evaluate one fold: {self.folds[0].path}"
+            )
+        measured, examples = self.out_of_fold()
+        self.look()
+        notes = ["each example was predicted by the fold that had not seen it", *self.folds[0]._changed()]
+        return {"metrics": measured, "examples": examples, "notes": notes + [message for fold in self.folds for message in fold.said]}
+
+    def out_of_fold(self) -> tuple[dict[str, float], int]:
+        """Measures over all examples of a K-fold, each predicted by the fold that had not seen it; how many there are."""
+        predictions, targets, inputs, order = [], [], [], []
+        for fold in self.folds:
+            held = PartData(*fold.part("test"))
+            found = fold.measure(held)
+            assert found.predictions is not None and found.index is not None and held.columns.targets is not None
+            rows = found.index.cpu()
+            predictions.append(found.predictions.cpu())
+            targets.append(held.columns.targets[rows])
+            inputs.append(held.columns.inputs[0][rows])
+            order.append(rows)
+        place = torch.cat(order).argsort()
+        whole, known, given = (torch.cat(pieces)[place] for pieces in (predictions, targets, inputs))
+        return measure_predictions(self.task, whole, known, (given,)), len(place)
 
     def _measure_folds(self, data: PartData) -> dict[str, float]:
         prediction, index = self.predict_tensor(data.examples, data.index)

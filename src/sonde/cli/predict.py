@@ -42,6 +42,8 @@ def predict(
 
     loaded = Run.load(run).to(device)
     rows = _predict(loaded, files)
+    for note in [message for each in loaded.folds or [loaded] for message in each.said]:
+        say(f"note: {note}", quiet=quiet)
     if sample is not None:
         assert submission is not None
         rows = contest.fill(sample, rows, where=submission, id_column=loaded.recipe.data.id, targets=loaded.target.columns)

@@ -6,23 +6,23 @@ holds out never picks its epoch.
 
 from __future__ import annotations
 
+import shutil
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import torch
 
 from sonde import fit, record
-from sonde.errors import RecipeError
+from sonde.errors import Interrupted, RecipeError
+from sonde.experiment import with_absolute_paths
 from sonde.explain.explain import explain
-from sonde.recipe import Recipe
+from sonde.recipe import Recipe, read, with_flags
 from sonde.report.page import write_report
 from sonde.run import FORMAT, Run, read_json
 from sonde.training.checkpoints import write_json
-from sonde.training.evaluate import measure_predictions
-from sonde.training.events import Listener
+from sonde.training.events import Event, Listener
 
 
 def train(recipe: Recipe, *, data: Any = None, out: Path | None = None, listen: Sequence[Listener] = ()) -> Run:
@@ -35,59 +35,79 @@ def train(recipe: Recipe, *, data: Any = None, out: Path | None = None, listen: 
             where="data.folds",
             remedy="use 5 or 10 folds, or 0 for a single split",
         )
-    return _train_folds(recipe, data, out, listen)
-
-
-def _train_folds(recipe: Recipe, data: Any, out: Path | None, listen: Sequence[Listener]) -> Run:
-    """K runs, their out-of-fold predictions, mean and standard deviation."""
-    count = recipe.data.folds
     folder = record.new_folder(record.name_of(recipe, data), out)
-    predictions: list[pl.DataFrame] = []
-    measured: list[dict[str, float]] = []
-    runs: list[Run] = []
+    return _folds(recipe, folder, data, listen, flags={})
+
+
+def resume(path: Path, flags: dict[str, Any], *, data: Any = None, listen: Sequence[Listener] = ()) -> Run:
+    """Go on with a run, or with every fold of a K-fold: those that stopped from where they are, the others from the start.
+
+    `flags` are the values that a resume may change, see `fit.resume`.
+    """
+    if not (path / "folds").is_dir():
+        recipe = with_flags(Run.load(path).recipe, flags) if flags else None
+        return fit.resume(path, recipe, data=data, listen=listen)
+    recipe = read(path / "recipe.toml")
+    return _folds(with_flags(recipe, flags), path, data, listen, flags=flags)
+
+
+def _folds(recipe: Recipe, folder: Path, data: Any, listen: Sequence[Listener], *, flags: dict[str, Any]) -> Run:
+    """K runs, their out-of-fold predictions, mean and standard deviation."""
+    count, runs = recipe.data.folds, []
+
+    def describe(event: Event) -> None:
+        """What is known once the first fold starts, so that a K-fold that is stopped is a run to go on with."""
+        if event["event"] == "start" and not (folder / "model.json").exists():
+            _describe(folder, folder / "folds" / "1", with_absolute_paths(recipe))
+
     for fold in range(1, count + 1):
         for listener in listen:
             listener({"event": "note", "message": f"fold {fold} of {count}"})
-        run = fit.train(recipe.replace(data={"fold": fold}), data=data, out=folder / "folds" / str(fold), listen=listen)
-        runs.append(run)
-        measured.append(run.metrics_file["test"])
-        predictions.append(
-            pl.read_parquet(run.path / "predictions.parquet").filter(pl.col("part") == "test").with_columns(pl.lit(fold).alias("fold"))
-        )
-    first = runs[0]
-    rows = pl.concat(predictions, how="diagonal_relaxed").sort("example")
-    rows.with_columns(pl.lit("out-of-fold").alias("part")).write_parquet(folder / "predictions.parquet")
-    (folder / "recipe.toml").write_text(first.recipe.replace(data={"fold": None}).toml(), encoding="utf-8")
-    write_json(folder / "model.json", read_json(first.path / "model.json"))
-    for name in ("data.json", "environment.json"):
-        write_json(folder / name, read_json(first.path / name))
-    whole = _out_of_fold(runs)
-    write_json(folder / "metrics.json", _summary(runs, measured, whole))
+        place = folder / "folds" / str(fold)
+        try:
+            runs.append(_fold(recipe.replace(data={"fold": fold}), place, data, (describe, *listen), flags=flags))
+        except Interrupted as stopped:
+            what = f"fold {fold} of {count}: {stopped.what}"
+            raise Interrupted(what, where=str(folder), remedy=f"go on with `sonde train --resume {folder}`") from None
+    _describe(folder, runs[0].path, runs[0].recipe.replace(data={"fold": None}))
+    rows = [
+        pl.read_parquet(run.path / "predictions.parquet").filter(pl.col("part") == "test").with_columns(pl.lit(number).alias("fold"))
+        for number, run in enumerate(runs, start=1)
+    ]
+    whole = pl.concat(rows, how="diagonal_relaxed").sort("example").with_columns(pl.lit("out-of-fold").alias("part"))
+    whole.write_parquet(folder / "predictions.parquet")
     run = Run(folder)
+    run.folds = runs  # their data are at hand
+    write_json(folder / "metrics.json", _summary(runs, run.out_of_fold()[0]))
     explain(run)
     write_report([folder])
     return run
 
 
-def _out_of_fold(runs: list[Run]) -> dict[str, float]:
-    """Measures over all examples, each predicted by the fold that had not seen it."""
-    predictions, targets, inputs, order = [], [], [], []
-    for run in runs:
-        columns, index, examples = run.part("test")
-        prediction, kept = run.predict_tensor(examples, index)
-        rows = torch.from_numpy(kept)
-        assert columns.targets is not None
-        predictions.append(prediction)
-        targets.append(columns.targets[rows])
-        inputs.append(columns.inputs[0][rows])
-        order.append(rows)
-    sequence = torch.cat(order).argsort()
-    return measure_predictions(runs[0].task, torch.cat(predictions)[sequence], torch.cat(targets)[sequence], (torch.cat(inputs)[sequence],))
+def _fold(recipe: Recipe, place: Path, data: Any, listen: Sequence[Listener], *, flags: dict[str, Any]) -> Run:
+    """One fold: trained, or gone on with where it has begun and is not finished, or is to be changed."""
+    if not (place / "model.json").exists():
+        if place.is_dir():
+            shutil.rmtree(place)  # killed before anything was decided
+        return fit.train(recipe, data=data, out=place, listen=listen)
+    run = Run.load(place)
+    if (place / "metrics.json").exists() and not flags and data is None:  # data in memory cannot be opened again
+        return run
+    return fit.resume(place, with_flags(run.recipe, flags) if flags else None, data=data, listen=listen)
 
 
-def _summary(runs: list[Run], measured: list[dict[str, float]], whole: dict[str, float]) -> dict[str, Any]:
-    first = runs[0].metrics_file
-    names = list(measured[0])
+def _describe(folder: Path, first: Path, recipe: Recipe) -> None:
+    """The files that a K-fold shares with its folds."""
+    (folder / "recipe.toml").write_text(recipe.toml(), encoding="utf-8")
+    for name in ("data.json", "environment.json", "model.json"):
+        write_json(folder / name, read_json(first / name))
+
+
+def _summary(runs: list[Run], whole: dict[str, float]) -> dict[str, Any]:
+    files = [run.metrics_file for run in runs]
+    first, measured = files[0], [file["test"] for file in files]
+    # A measure that has no meaning in some fold, such as an AUC where one class is missing, has no mean either.
+    names = [name for name in measured[0] if all(name in fold for fold in measured)]
     return {
         "format": FORMAT,
         "monitor": first["monitor"],
@@ -96,9 +116,9 @@ def _summary(runs: list[Run], measured: list[dict[str, float]], whole: dict[str,
         "out_of_fold": whole,
         "mean": {name: statistics.fmean(fold[name] for fold in measured) for name in names},
         "sd": {name: statistics.stdev(fold[name] for fold in measured) for name in names},
-        "train": {name: statistics.fmean(run.metrics_file["train"][name] for run in runs) for name in first["train"]},
-        "examples": {"train": first["examples"]["train"], "test": sum(run.metrics_file["examples"]["test"] for run in runs)},
-        "seconds": {"total": sum(run.metrics_file["seconds"]["total"] for run in runs)},
+        "train": {name: statistics.fmean(file["train"][name] for file in files if name in file["train"]) for name in first["train"]},
+        "examples": {"train": first["examples"]["train"], "test": sum(file["examples"]["test"] for file in files)},
+        "seconds": {"total": sum(file["seconds"]["total"] for file in files)},
         "examples_per_second": first["examples_per_second"],
         "epochs": first["epochs"],
         "steps": first["steps"],

@@ -34,7 +34,7 @@ def vary(
         changed = with_flags(recipe, {name: value}) if name in FLAGS else with_settings(recipe, {key: value})
         for listener in listen:
             listener({"event": "note", "message": f"{key} = {value}"})
-        run: Run = folds.train(changed, data=data, out=folder / str(value), listen=listen)
+        run: Run = folds.train(changed, data=data, out=folder / str(value).replace("/", "-"), listen=listen)
         found = run.metrics_file
         if name == "examples" and found.get("validation"):  # the data-size curve has a classical one beside it
             beside.append(baseline(run, "validation"))
@@ -47,6 +47,7 @@ def vary(
                 "train": found["train"],
                 "validation": found.get("validation") or found.get("mean"),
                 "parameters": run.description["parameters"],
+                "examples": found["examples"].get("validation"),
             }
         )
     summary = {"format": FORMAT, "key": key, **vary_summary(points)}

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from sonde.errors import SondeError, TrainingError
+from sonde.errors import Interrupted, SondeError, TrainingError
 from sonde.training.events import Listener
 from sonde.training.interrupt import passing_on
 
@@ -90,6 +90,5 @@ def _end(children: list[subprocess.Popen[str]], *, patient: bool) -> list[int]:
 def _error(said: dict[str, object]) -> SondeError:
     error = said["error"]
     assert isinstance(error, dict)
-    raised = TrainingError(error["what"], where=error["where"], remedy=error["remedy"])
-    raised.exit_code = int(error["exit_code"])
-    return raised
+    kind = Interrupted if error["exit_code"] == Interrupted.exit_code else TrainingError
+    return kind(error["what"], where=error["where"], remedy=error["remedy"])
