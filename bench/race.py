@@ -70,6 +70,8 @@ def running(entry: Entry, *, network: str, examples: int, batch: int, peers: str
                 process.wait(timeout=20)
             process.kill()
             process.wait()
+            assert process.stdout
+            process.stdout.close()
 
 
 @dataclass(frozen=True)
