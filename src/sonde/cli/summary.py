@@ -95,6 +95,8 @@ def _how(found: dict[str, Any]) -> str:
     took = f", in {duration(float(seconds))}" if seconds is not None else ""
     if not found["epochs"]:  # solved, not stepped
         return f"solved{took}\n"
+    if "validation" not in found["metrics"]:  # nothing to choose by: the last epoch it is
+        return f"trained {number(found['epochs'])} epochs{took}; no validation part to choose an epoch by\n"
     return (
         f"chosen after epoch {number(best['epoch'])} of {number(found['epochs'])} by {found['monitor']} ({number(best['value'])}){took}\n"
     )
