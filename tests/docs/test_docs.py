@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sonde.data.open import known_sets
+from sonde.data.readers.tables import SUFFIXES
 from sonde.report.glossary import GLOSSARY
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +108,11 @@ def test_the_glossary_has_the_sentences_of_the_reports() -> None:
     rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE))
     del rows["word"], rows["---"]
     assert rows == GLOSSARY
+
+
+def test_the_page_on_data_names_every_set_and_suffix() -> None:
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    assert not [name for name in [*known_sets(), *SUFFIXES] if f"`{name}`" not in page]
 
 
 def test_every_file_of_a_run_folder_is_explained(tmp_path: Path) -> None:
