@@ -31,7 +31,7 @@ from sonde.training.events import EventLog, Listener, TextLog
 from sonde.training.interrupt import watching
 from sonde.training.launch import launch
 from sonde.training.loop import Loop, Plan
-from sonde.training.world import World, join
+from sonde.training.world import World, join, leave
 
 
 def recipe_for(source: str | None) -> Recipe:
@@ -314,4 +314,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))
