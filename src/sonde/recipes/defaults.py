@@ -52,6 +52,9 @@ _TABLE: dict[str, tuple[str, float, float, str]] = {
 def complete(recipe: Recipe, facts: Facts) -> Recipe:
     """`recipe` with nothing left to decide about model, optimiser and length."""
     name = recipe.model.name or model_for(facts)
+    if name == "linear-regression" and recipe.training.epochs and "solver" not in recipe.model.config:
+        # Asking for epochs asks for gradient steps: the closed form takes none.
+        recipe = recipe.replace(model={"config": {**recipe.model.config, "solver": "gradient"}})
     batch = recipe.training.batch_size or _batch_size(name, facts)
     if name == "perceptron":  # the rule itself: one example at a time; the rate does not matter from a zero start
         chosen = {"name": "sgd", "lr": 1.0, "weight_decay": 0.0, "schedule": "constant"}
