@@ -58,6 +58,14 @@ def write(name: str, text: str) -> None:
     PAGE.write_text(found, encoding="utf-8")
 
 
+def passed(given: argparse.Namespace) -> list[str]:
+    """The options that every benchmark takes, as they were given."""
+    options = [f"--{name}" for name in ("quick", "eager") if getattr(given, name)]
+    for name in ("peers", "rounds", "examples"):
+        options += [f"--{name}", getattr(given, name)] if getattr(given, name) else []
+    return options
+
+
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Speed and accuracy, each against what is required.")
@@ -65,6 +73,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="smallest sizes, to see that everything runs; the numbers are worthless")
     parser.add_argument("--write", action="store_true", help="put the tables into bench/README.md")
     parser.add_argument("--peers", help="Python interpreter of the peers' environment (bench/requirements-peers.txt)")
+    parser.add_argument("--rounds", help="turns of each contender in a race")
+    parser.add_argument("--examples", help="examples an epoch in a race (default: a whole epoch)")
+    parser.add_argument("--eager", action="store_true", help="leave the compiled forms of a race out")
     given = parser.parse_args()
     unknown = sorted(set(given.names) - set(NAMES))
     if unknown:
@@ -74,9 +85,7 @@ def main() -> int:
     print(f"Measured on {describe()}, {time.strftime('%Y-%m-%d')}.", flush=True)
     missed = []
     for name in given.names or NAMES:
-        options = (
-            [] if name == "install_size" else [*(["--quick"] if given.quick else []), *(["--peers", given.peers] if given.peers else [])]
-        )
+        options = [] if name == "install_size" else passed(given)
         text, reached = run(name, options)
         if not reached:
             missed.append(name)

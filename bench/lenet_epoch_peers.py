@@ -70,11 +70,13 @@ def rows(network: str, results: dict[str, Result], *, examples: int, floors: dic
 
 def measure(options: Options) -> list[Row]:
     """Both forms of LeNet, eager then compiled."""
-    examples, rounds = (1_024, 1) if options.quick else (60_000, options.rounds or 7)
+    examples, rounds = (1_024, 1) if options.quick else (options.examples or 60_000, options.rounds or 7)
     out = []
     for network in ("lenet-original",) if options.quick else ("lenet-original", "lenet"):
         eager = race(EAGER, network=network, examples=examples, batch=BATCH, rounds=rounds, peers=options.peers)
         out += rows(network, eager, examples=examples, floors=FLOORS, compiled=False)
+        if options.eager:
+            continue
         compiled = race(COMPILED, network=network, examples=examples, batch=BATCH, rounds=rounds, peers=options.peers)
         out += rows(network, compiled, examples=examples, floors={}, compiled=True)
     return out

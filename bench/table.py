@@ -14,11 +14,17 @@ from bench.timing import quartiles
 
 @dataclass(frozen=True)
 class Options:
-    """How to run. `quick`: the smallest sizes that still go through every line, numbers worthless; `peers`: the interpreter of their environment."""
+    """How to run.
+
+    `quick`: the smallest sizes that still go through every line, numbers worthless; `peers`: the interpreter of their
+    environment; of a race `rounds`, `examples` an epoch, and whether only the `eager` forms run.
+    """
 
     quick: bool = False
     peers: str | None = None
     rounds: int | None = None
+    examples: int | None = None
+    eager: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,11 +95,14 @@ def main(title: str, measure: Measure) -> None:
     parser.add_argument("--quick", action="store_true", help="smallest sizes, to see that it runs; the numbers are worthless")
     parser.add_argument("--peers", help="Python interpreter of the peers' environment")
     parser.add_argument("--rounds", type=int, help="turns of each contender")
+    parser.add_argument("--examples", type=int, help="examples an epoch in a race (default: a whole epoch)")
+    parser.add_argument("--eager", action="store_true", help="leave the compiled forms of a race out")
     given = parser.parse_args()
     started = time.monotonic()
-    rows = measure(Options(given.quick, given.peers, given.rounds))
+    rows = measure(Options(given.quick, given.peers, given.rounds, given.examples, given.eager))
     if given.quick:
         rows = [replace(row, at_least=None, at_most=None) for row in rows]
     took = f"{time.monotonic() - started:,.0f} s{', quick: the numbers mean nothing' if given.quick else ''}"
-    show(title, rows, notes=[f"({took})"])
+    size = f"; {given.examples:,} examples an epoch" if given.examples else ""
+    show(title, rows, notes=[f"({took}{size}{'; eager forms alone' if given.eager else ''})"])
     sys.exit(int(any(row.reached is False for row in rows)))
