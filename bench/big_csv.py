@@ -6,8 +6,10 @@ Anonymous memory is what the process holds beside files that the system can drop
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -58,12 +60,13 @@ def write(path: Path, rows: int) -> None:
 
 
 def watched(command: list[str], folder: Path) -> tuple[float, float, str]:
-    """Seconds, peak anonymous memory in GB (10^9 bytes; NaN where /proc is not there) and standard output of a command."""
+    """In a cache of its own: seconds, peak anonymous memory in GB (10^9 bytes; NaN where /proc is not there) and standard output of a command."""
     started = time.perf_counter()
+    cache = tempfile.mkdtemp(dir=folder)  # a parsed table that is found again would make the next parse look free
     process = subprocess.Popen(
         command,
         cwd=folder,
-        env={**environment(), "PYTHONPATH": str(ROOT / "src")},
+        env={**environment(), "PYTHONPATH": str(ROOT / "src"), "SONDE_CACHE": cache},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -79,6 +82,7 @@ def watched(command: list[str], folder: Path) -> tuple[float, float, str]:
         time.sleep(0.02)
     seconds = time.perf_counter() - started
     said, errors = process.communicate()
+    shutil.rmtree(cache)
     if process.returncode:
         sys.exit(f"{command[:4]} left with {process.returncode}:\n{errors[-3000:]}")
     return seconds, peak, said

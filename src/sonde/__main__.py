@@ -7,10 +7,16 @@ import sys
 
 from sonde.cli.main import main
 
-if __name__ == "__main__":
+
+def run() -> None:
+    """The command; one of several processes that train together ends at once when its work is done."""
     code = main()
     if "WORLD_SIZE" in os.environ:  # torchrun set it, and training has imported torch
         from sonde.training.world import leave
 
         leave(code)
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    run()
