@@ -8,14 +8,15 @@ original (the paper's pooling had weights and its output radial basis functions)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sonde.errors import RecipeError
 from sonde.nn.activation import Activation, activation
+from sonde.nn.convolution_pool import ConvolutionPool
 from sonde.nn.initialise import initialise
+from sonde.ops.pooling import Pooling
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Config:
     size: int = 0
     classes: int = 0
     activation: Activation = "relu"
-    pooling: Literal["max", "average"] = "max"
+    pooling: Pooling = "max"
 
 
 VARIANTS: dict[str, Config] = {
@@ -49,13 +50,11 @@ class LeNet(nn.Module):
                 remedy=f"use pictures of at least {SMALLEST}×{SMALLEST} (--size {SMALLEST}) or another model, such as mlp or resnet20",
             )
         side = (config.size // 2 - 4) // 2
-        pool = nn.MaxPool2d if config.pooling == "max" else nn.AvgPool2d
-        self.conv1 = nn.Conv2d(config.channels, 6, 5, padding=2)
-        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.conv1 = ConvolutionPool(config.channels, 6, 5, padding=2, act=config.activation, pooling=config.pooling)
+        self.conv2 = ConvolutionPool(6, 16, 5, act=config.activation, pooling=config.pooling)
         self.fc1 = nn.Linear(16 * side * side, 120)
         self.fc2 = nn.Linear(120, 84)
         self.fc3 = nn.Linear(84, config.classes)
-        self.pool = pool(2)
         self.activation = activation(config.activation)
         for layer in (self.conv1, self.conv2, self.fc1, self.fc2, self.fc3):
             initialise(layer.weight, "he-normal" if config.activation == "relu" and layer is not self.fc3 else "xavier-uniform")
@@ -63,8 +62,7 @@ class LeNet(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
         """Map images of the Config's size to logits."""
-        x = self.pool(self.activation(self.conv1(images)))
-        x = self.pool(self.activation(self.conv2(x)))
+        x = self.conv2(self.conv1(images))
         x = self.activation(self.fc1(x.flatten(1)))
         logits: Tensor = self.fc3(self.activation(self.fc2(x)))
         return logits

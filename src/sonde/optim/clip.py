@@ -10,13 +10,22 @@ from torch import Tensor, nn
 
 def gradient_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
     """The 2-norm of all gradients together, a 0-d tensor that nothing has waited for; 0 where there are none."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
+    return joint_norm([p.grad for p in parameters if p.grad is not None])
+
+
+def joint_norm(gradients: list[Tensor]) -> Tensor:
+    """The 2-norm of all of `gradients` as one long vector, a 0-d tensor; 0 where there are none."""
     if not gradients:
         return torch.zeros(())
     norms = torch._foreach_norm(gradients)
     device = norms[0].device
     total: Tensor = torch.linalg.vector_norm(torch.stack([n.to(device) for n in norms]))
     return total
+
+
+def shrinkage(norm: Tensor, limit: float) -> Tensor:
+    """min(1, θ/‖g‖), a 0-d tensor: θ/0 is infinite, and clamped to 1."""
+    return (limit / norm).clamp(max=1.0)
 
 
 def clip(parameters: Iterable[nn.Parameter], *, limit: float) -> Tensor:
@@ -28,6 +37,5 @@ def clip(parameters: Iterable[nn.Parameter], *, limit: float) -> Tensor:
     norm = gradient_norm(parameters)
     gradients = [p.grad for p in parameters if p.grad is not None]
     if gradients:
-        # θ/0 is infinite, and clamped to 1.
-        torch._foreach_mul_(gradients, (limit / norm).clamp(max=1.0))
+        torch._foreach_mul_(gradients, shrinkage(norm, limit))
     return norm

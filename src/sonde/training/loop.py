@@ -33,6 +33,7 @@ from sonde.training.interrupt import Request
 from sonde.training.meter import Meter
 from sonde.training.precision import Precision, autocast, scaler
 from sonde.training.step import Step
+from sonde.training.whole_step import WholeStep, fits_whole
 from sonde.training.world import World
 
 # Steps between events, and seconds between two showings of progress.
@@ -109,10 +110,15 @@ class Loop:
         self.scaler = scaler(self.plan.precision, self.world.device)
         eager = Step(self.model, self.task)
         self.eager: Callable[..., Loss] = DistributedDataParallel(eager) if self.world.size > 1 else eager
-        # Only whole batches run compiled: a last, smaller one would be compiled anew.
-        self.compiled: Callable[..., Loss] = torch.compile(self.eager) if self.plan.compile else self.eager
-        self.whole = self.train.batch_size // (self.train.world_size * self.train.accumulate)
         self.tiny = sum(p.numel() for p in self.network.parameters()) < TINY
+        # Only whole batches run compiled: a last, smaller one would be compiled anew.
+        self.whole = self.train.batch_size // (self.train.world_size * self.train.accumulate)
+        self.compiled: Callable[..., Loss] = torch.compile(self.eager) if self.plan.compile else self.eager
+        self.whole_step: WholeStep | None = None
+        if self.plan.compile and fits_whole(self.train, self.world, self.plan.precision) and not (self.tiny or self.plan.trace):
+            self.whole_step = WholeStep(
+                eager, self.optimizer, clip=self.plan.clip, precision=self.plan.precision, device=self.world.device
+            )
         self.gradient_norm: Tensor | None = None
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.generators: list[Callable[[int], Any]] = [torch.default_generator.manual_seed]
@@ -172,6 +178,19 @@ class Loop:
         totals = self.world.totals([{**piece.counts, **asked} if asked else piece.counts for piece in pieces])
         if asked:
             asked = {name: totals.pop(name) for name in asked}
+        if self.whole_step is not None and len(pieces[0].index) == self.whole:
+            loss, self.gradient_norm = self.whole_step(pieces[0], totals)
+            self.meter.add(loss, pieces[0])
+            self._project()
+        else:
+            self._update(pieces, totals)
+        if self.average is not None:
+            self.average.update(self.network)
+        return asked
+
+    def _update(self, pieces: list[Any], totals: dict[str, float]) -> None:
+        """Gradients of all pieces, and the optimiser's step with them."""
+        now, plan = self.progress, self.plan
         losses = [self._backward(piece, totals, last=piece is pieces[-1]) for piece in pieces]
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
@@ -189,14 +208,14 @@ class Loop:
             self.optimizer.step()
         for parameter in self.parameters:
             parameter.grad = None
-        if plan.ball:
-            project((p for p in self.parameters if p.ndim > 1), radius=plan.ball)
-        if self.average is not None:
-            self.average.update(self.network)
+        self._project()
         if traced:
             tell = self.log.emit if plan.trace else self.log.keep
             tell(trace | {"weights": health.values(self.network)})
-        return asked
+
+    def _project(self) -> None:
+        if self.plan.ball:
+            project((p for p in self.parameters if p.ndim > 1), radius=self.plan.ball)
 
     def _backward(self, batch: Any, totals: dict[str, float], *, last: bool) -> Loss:
         """Forward and backward of one piece; processes exchange gradients with the last one."""

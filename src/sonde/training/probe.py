@@ -17,6 +17,7 @@ from sonde.recipe import Recipe
 from sonde.tasks import Task
 from sonde.training.precision import Precision, autocast
 from sonde.training.step import Step
+from sonde.training.whole_step import WholeStep, fits_whole
 from sonde.training.world import World
 
 
@@ -46,8 +47,11 @@ class Tried:
             decay_bias=optim.decay_bias,
         )
         step = Step(model, self.task)
-        run = torch.compile(step) if compiled else step
         precision: Precision = self.recipe.training.precision or "float32"
+        if compiled and fits_whole(self.batches, self.world, precision):
+            whole = WholeStep(step, optimizer, clip=optim.clip or 0.0, precision=precision, device=self.world.device)
+            return lambda pieces: float(whole(pieces[0], pieces[0].counts)[0].value), optimizer
+        run = torch.compile(step) if compiled else step
 
         def update(pieces: list[Any]) -> float:
             batch = pieces[0]
