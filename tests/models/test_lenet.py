@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from sonde import models
 from sonde.errors import RecipeError
@@ -22,10 +21,11 @@ def test_pooling_facts() -> None:
 def test_forms() -> None:
     sizes = {"channels": 1, "size": 28, "classes": 10}
     modern, original = models.build("lenet", sizes), models.build("lenet-original", sizes)
-    assert isinstance(modern.pool, nn.MaxPool2d)
-    assert isinstance(modern.activation, nn.ReLU)
-    assert isinstance(original.pool, nn.AvgPool2d)
-    assert isinstance(original.activation, nn.Sigmoid)
+    x = torch.rand(2, 1, 28, 28)
+    for model, act, pool in ((modern, F.relu, F.max_pool2d), (original, torch.sigmoid, F.avg_pool2d)):
+        y = pool(act(F.conv2d(x, model.conv1.weight, model.conv1.bias, padding=2)), 2)
+        y = pool(act(F.conv2d(y, model.conv2.weight, model.conv2.bias)), 2)
+        torch.testing.assert_close(model(x), model.fc3(act(model.fc2(act(model.fc1(y.flatten(1)))))))
     assert [tuple(p.shape) for p in modern.parameters()] == [tuple(p.shape) for p in original.parameters()]
     assert tuple(modern.fc1.weight.shape) == (120, 400)  # 48,000 weights
     assert modern.fc1.weight.numel() == 48_000
