@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from sonde.scratch import kernels
+from sonde.scratch import gru_kernel, kernels
 from sonde.scratch.row import Array, Backward, OperationError, Options, Row
 
 
@@ -270,4 +270,6 @@ ROWS: dict[str, Row] = {
     # products
     "matmul": Row(np.matmul, each(_matmul_left, _matmul_right), P, "others"),
     "einsum": Row(kernels.einsum, _einsum_back, P, "others"),
+    # recurrence over all steps
+    "gru": Row(gru_kernel.forward, gru_kernel.backward, reads="both", saves=True),
 }
