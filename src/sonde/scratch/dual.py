@@ -37,7 +37,7 @@ def push(name: str, inputs: tuple[Array, ...], tangents: tuple[Tangent, ...], ou
         whole = [np.zeros((directions, *x.shape), x.dtype) if t is None else t for x, t in zip(inputs, tangents, strict=True)]
         lifted = row.lift(options, inputs[0].ndim, directions) if row.lift else None
         if lifted is None:
-            return np.stack([row.forward(*(t[k] for t in whole), **options) for k in range(directions)])
+            return np.stack([row.forward(*(np.asarray(t[k]) for t in whole), **options) for k in range(directions)])
         return row.forward(*whole, **lifted)
     if row.kind == "product":
         parts = [_product(name, inputs, k, t, options) for k, t in enumerate(tangents) if t is not None]

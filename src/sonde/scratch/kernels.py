@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array = Any  # a numpy.ndarray; NumPy makes scalars of 0-d results
 
 
 def behind(axis: Any, ndim: int) -> Any:
@@ -39,7 +40,8 @@ def max_share(x: Array, axis: Any, ties: str) -> Array:
     if ties == "first":
         axes = sorted(behind(axis, x.ndim) if not isinstance(axis, int) else (behind(axis, x.ndim),))
         last = np.moveaxis(equal, axes, range(-len(axes), 0))
-        flat = last.reshape(*last.shape[: last.ndim - len(axes)], -1)
+        rest = last.shape[: last.ndim - len(axes)]
+        flat = last.reshape(*rest, math.prod(last.shape[len(rest) :]))
         first = (flat & (np.cumsum(flat, axis=-1) == 1)).reshape(last.shape)
         return np.moveaxis(first, range(-len(axes), 0), axes).astype(x.dtype)
     return equal.astype(x.dtype) / equal.sum(axis=axis, keepdims=True, dtype=x.dtype)
@@ -116,7 +118,7 @@ def inner(widths: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> tuple[sl
     return tuple(slice(before, before + n) for n, (before, _) in zip(shape, widths, strict=True))
 
 
-def pad(x: Array, widths: Sequence[tuple[int, int]], value: float = 0) -> Array:
+def pad(x: Array, widths: Sequence[tuple[int, int]], value: int | float = 0) -> Array:
     """X with (before, after) more places of `value` along each axis."""
     out = np.full([n + sum(width) for n, width in zip(x.shape, widths, strict=True)], value, x.dtype)
     out[inner(widths, x.shape)] = x

@@ -138,7 +138,7 @@ class Tensor:
         origin = f", from {self._op}" if self._op else ""
         return f"Tensor({self.data!r}{origin})" if self._bound else f"Tensor(symbol {self.name!r}{origin})"
 
-    def item(self) -> float:
+    def item(self) -> Any:
         """The only element as a Python number."""
         return self.data.item()
 
@@ -263,7 +263,7 @@ def maximum(a: Operand, b: Operand) -> Tensor:
     return _apply("maximum", (as_tensor(a, like), as_tensor(b, like)), {})
 
 
-def pad(x: Operand, widths: Sequence[tuple[int, int]], value: float = 0) -> Tensor:
+def pad(x: Operand, widths: Sequence[tuple[int, int]], value: int | float = 0) -> Tensor:
     """(before, after) places of a constant added along each axis."""
     return _apply("pad", (as_tensor(x),), {"widths": tuple(map(tuple, widths)), "value": value})
 
