@@ -36,15 +36,22 @@ def largest(x: Array, axis: Any = None, keepdims: bool = False, ties: str = "fir
 
 def max_share(x: Array, axis: Any, ties: str) -> Array:
     """∂ max(x) / ∂x over the axes: the share of each place, (shape of x), summing to 1 over the axes."""
-    equal = x == x.max(axis=axis, keepdims=True)
-    if ties == "first":
-        axes = sorted(behind(axis, x.ndim) if not isinstance(axis, int) else (behind(axis, x.ndim),))
-        last = np.moveaxis(equal, axes, range(-len(axes), 0))
-        rest = last.shape[: last.ndim - len(axes)]
-        flat = last.reshape(*rest, math.prod(last.shape[len(rest) :]))
-        first = (flat & (np.cumsum(flat, axis=-1) == 1)).reshape(last.shape)
-        return np.moveaxis(first, range(-len(axes), 0), axes).astype(x.dtype)
-    return equal.astype(x.dtype) / equal.sum(axis=axis, keepdims=True, dtype=x.dtype)
+    if ties != "first":
+        equal = x == x.max(axis=axis, keepdims=True)
+        return equal.astype(x.dtype) / equal.sum(axis=axis, keepdims=True, dtype=x.dtype)
+    axes = sorted(a % x.ndim for a in (range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis))
+    moved = np.moveaxis(x, axes, range(len(axes)))  # the places that compete in front
+    places = moved.reshape(math.prod(moved.shape[: len(axes)]), *moved.shape[len(axes) :])
+    if len(places) <= 32:  # as in pooling: one pass a place is far faster than argmax over a short axis
+        share, largest = np.empty_like(places), places.max(axis=0)
+        free = np.ones(largest.shape, bool)
+        for place, value in enumerate(places):
+            first = (value == largest) & free
+            share[place], free = first, free ^ first
+    else:
+        share = np.zeros_like(places)
+        np.put_along_axis(share, places.argmax(axis=0)[None], 1, axis=0)
+    return np.moveaxis(share.reshape(moved.shape), range(len(axes)), axes)
 
 
 def einsum(*operands: Array, subscripts: str) -> Array:
