@@ -20,6 +20,7 @@ NAMES = (
     "digits",
     "least_squares",
     "loop_cost",
+    "scratch_steps",
     "class_folders",
     "mnist_lenet",
     "california",
