@@ -103,7 +103,7 @@ def _sweep(nodes: list[Node], seed: Array, leads: Collection[int], wanted: Colle
                 elif x._serial in sums and not record:
                     before += part
                 else:
-                    pending[x._serial] = before + part
+                    pending[x._serial] = before + part if record else np.asarray(before + part)  # 0-d sums are scalars else
                     sums.add(x._serial)
     return kept
 
