@@ -12,7 +12,8 @@ from scratch.layer_parity import compare
 from sonde.scratch.gru import gru, gru_cell
 from sonde.scratch.recurrent import weight_names
 from sonde.scratch.rnn import rnn
-from sonde.scratch.tensor import Tensor
+from sonde.scratch.row import OperationError
+from sonde.scratch.tensor import Tensor, gradients
 
 N, INPUTS, STEPS, BATCH = 4, 3, 5, 2
 OPEN, SHUT = 1e3, -1e3
@@ -129,3 +130,14 @@ def test_large_inputs_saturate_and_stay_finite() -> None:
     y, _ = gru(tensor, h.astype(np.float32), {name: weight.astype(np.float32) for name, weight in weights.items()})
     y.sum().backward()
     assert np.isfinite(y.data).all() and tensor.grad is not None and np.isfinite(tensor.grad).all()
+
+
+def test_second_derivatives_go_through_the_cell() -> None:
+    x, h, weights = setting()
+    state = Tensor(h, requires_grad=True)
+    with pytest.raises(OperationError, match="gru: its backward rule is written by hand"):
+        gradients(gru(x, state, weights)[0].sum(), [state], again=True)
+    gates = Tensor(x[0] @ weights["weight_ih_l0"].T)
+    (slope,) = gradients((gru_cell(gates, state[0], weights["weight_hh_l0"]) ** 2).sum(), [state], again=True)
+    (curvature,) = gradients(slope.sum(), [state])
+    assert np.abs(curvature.data).max() > 0

@@ -39,9 +39,9 @@ def deep(x: Array, state: tuple[Array, ...] | None, weights: Weights, layer: Lay
         outputs = []
         for end in both:
             own = {part: weights[part + end] for part in PARTS if part + end in weights}
-            step = -1 if end.endswith("_reverse") else 1
-            y, after = layer(x[::step], tuple(s[len(last)] for s in state), own)
-            outputs.append(y[::step])
+            back = end.endswith("_reverse")
+            y, after = layer(x[::-1] if back else x, tuple(s[len(last)] for s in state), own)
+            outputs.append(y[::-1] if back else y)
             last.append(after)
         x = outputs[0] if len(outputs) == 1 else concatenate(outputs, axis=-1)
     return x, tuple(stack(list(part), axis=0) for part in zip(*last, strict=True))
