@@ -12,7 +12,7 @@ from scratch.layer_parity import compare
 from sonde.scratch.dense import dense
 
 
-@given(front=st.lists(st.integers(0, 4), max_size=3), n_in=st.integers(1, 6), n_out=st.integers(1, 5), bias=st.booleans(), seed=st.integers(0, 99))
+@given(front=st.lists(st.integers(0, 4), max_size=3), n_in=st.integers(0, 6), n_out=st.integers(1, 5), bias=st.booleans(), seed=st.integers(0, 99))
 @settings(max_examples=30, deadline=None)
 def test_agrees_with_pytorch(front: list[int], n_in: int, n_out: int, bias: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
