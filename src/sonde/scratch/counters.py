@@ -23,7 +23,7 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-@dataclass
+@dataclass(eq=False)
 class Count:
     """What was counted: `by_name` operation → times done; `values`, numbers computed; `stored`, numbers held now; `peak`, at most."""
 

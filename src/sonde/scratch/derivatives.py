@@ -30,7 +30,7 @@ def forward_jacobian(f: Function, x: Array) -> Array:
     """J of one argument by forward accumulation: a direction for each element of x. Cheap for few inputs."""
     x = np.asarray(x)
     y, tangents = jvp(f, [x], [np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape)])
-    return np.moveaxis(tangents, 0, -1).reshape(*y.shape, *x.shape)
+    return np.moveaxis(tangents, 0, -1).reshape((*y.shape, *x.shape))
 
 
 def jacobian(f: Function, x: Array) -> Array:
@@ -67,7 +67,7 @@ def numerical_jacobian(f: Function, x: Sequence[Array], *, step: float = 1e-5) -
                 sides.append(f(*(Tensor(moved if i == k else np.asarray(b, np.float64), requires_grad=True) for i, b in enumerate(x))).data)
             columns.append((sides[0] - sides[1]) / (2 * step))
         shape = columns[0].shape if columns else f(*map(Tensor, x)).shape
-        found.append(np.stack(columns, axis=-1).reshape(*shape, *base.shape) if columns else np.zeros((*shape, *base.shape)))
+        found.append(np.stack(columns, axis=-1).reshape((*shape, *base.shape)) if columns else np.zeros((*shape, *base.shape)))
     return found
 
 

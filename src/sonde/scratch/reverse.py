@@ -121,11 +121,11 @@ def _step(node: Node, g: Array, need: tuple[bool, ...], record: bool) -> list[Ar
         if not wanted or part is None:
             parts.append(None)
             continue
-        part = part if record else np.asarray(part)  # NumPy makes scalars of 0-d results
         if row.kind == "elementwise":
             part = sum_to(part, x.shape)
         if part.dtype != x.dtype:
             part = do("cast", part, options={"dtype": x.dtype})
+        part = part if record else np.asarray(part)  # NumPy makes scalars of 0-d results
         if counters.ACTIVE and not record:
             counters.note(f"{node._op} backward", part)
         parts.append(part)

@@ -14,6 +14,7 @@ a = b; max over an axis gives its gradient to the first of equal maxima, or shar
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -103,7 +104,8 @@ def _matmul_right(g: Array, y: Array, a: Array, b: Array) -> Array:
     if b.ndim == 1:
         return sum_to(g.reshape(*g.shape, 1) * a, b.shape)
     if b.ndim == 2 and a.ndim > 2:  # all leading axes are one long sum
-        a, g = a.reshape(-1, a.shape[-1]), g.reshape(-1, g.shape[-1])
+        rows = math.prod(a.shape[:-1])
+        a, g = a.reshape(rows, a.shape[-1]), g.reshape(rows, g.shape[-1])
     if b.ndim == 2 and isinstance(b, np.ndarray) and b.flags.f_contiguous:
         return (g.T @ a).T
     return sum_to(a.swapaxes(-1, -2) @ g, b.shape)

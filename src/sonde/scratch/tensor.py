@@ -106,8 +106,6 @@ class Tensor:
             raise OperationError(f"{self.name or self._op}: a symbol has no value until it is bound and the graph is run")
         raise AttributeError(f"Tensor has no attribute {name!r}")
 
-    # --- what it is ------------------------------------------------------------------------------------------------------
-
     @property
     def shape(self) -> tuple[int, ...]:
         """Length of each axis."""
@@ -148,8 +146,6 @@ class Tensor:
         found._version, found._born = self._version, self._version[0]
         return found
 
-    # --- recording and going back ----------------------------------------------------------------------------------------
-
     @staticmethod
     def apply(name: str, operands: tuple[Operand, ...], options: Options) -> Tensor:
         """Do one operation of the table and record it."""
@@ -163,14 +159,10 @@ class Tensor:
         """
         reverse.backward(self, None if gradient is None else as_tensor(gradient, like=self))
 
-    # --- writing ---------------------------------------------------------------------------------------------------------
-
     def __setitem__(self, index: Any, value: Operand) -> None:
         record.overwrite(self, Tensor.__new__(Tensor), "write", as_tensor(value, like=self), {"index": _plain(index)})
 
     __iadd__, __isub__, __imul__, __itruediv__ = (_in_place(name) for name in ("add", "subtract", "multiply", "divide"))
-
-    # --- operations ------------------------------------------------------------------------------------------------------
 
     __add__, __radd__ = _binary("add")
     __sub__, __rsub__ = _binary("subtract")
