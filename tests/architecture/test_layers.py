@@ -28,6 +28,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "experiment": BELOW_RUN | {"run", "recipes"},
     "record": BELOW_RUN | {"run", "experiment"},
     "explain": BELOW_RUN | {"run"},
+    "export": BELOW_RUN | {"run"},
+    "scratch": frozenset(),
+    "verify": BELOW_RUN | {"run", "experiment", "scratch"},
     "fit": BELOW_FIT,
     "search": BELOW_FIT | {"fit"},
     "sklearn": BELOW_FIT | {"fit"},
@@ -48,16 +51,16 @@ ONLY = {
 STARTED = {("sonde.training.launch", "sonde.fit"): "what a new process is started with"}
 
 # package → areas, or single modules, that may import it (also inside functions).
-UPPER = frozenset({"run", "experiment", "record", "fit", "explain", "search", "sklearn"})
+UPPER = frozenset({"run", "experiment", "record", "fit", "explain", "export", "search", "sklearn", "verify"})
 OUTSIDE: dict[str, frozenset[str]] = {
     "torch": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training"}) | UPPER,
-    "numpy": frozenset({"models", "metrics", "data", "tasks", "training", "report", "sonde.cli.data"}) | UPPER,
+    "numpy": frozenset({"models", "metrics", "data", "tasks", "training", "report", "scratch", "sonde.cli.data"}) | UPPER,
     "polars": frozenset({"data", "report", "cli"}) | UPPER,
     "pydantic": frozenset({"recipe", "sonde.models", "sonde.cli.flags"}),
     "tomli_w": frozenset({"recipe"}),
     "sklearn": frozenset({"data", "search", "sklearn"}),
-    "PIL": frozenset({"data", "explain", "report"}),
-    "safetensors": frozenset({"sonde.models.weights", "training", "sonde.run"}),
+    "PIL": frozenset({"data", "explain", "export", "report"}),
+    "safetensors": frozenset({"sonde.models.weights", "training", "sonde.run", "export"}),
     "jaxtyping": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training", "explain"}),
     "cyclopts": frozenset({"cli"}),
     "rich": frozenset({"cli"}),

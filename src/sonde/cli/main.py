@@ -56,6 +56,12 @@ The name of each row (its id, picture or number) stands beside its prediction, i
     "data": ("sonde.cli.data:data", "Say what stands at a path and what is wrong with it; fetch a named set."),
     "models": ("sonde.cli.models:models", "List models, or show one: what it reads, its values, parameters, source file."),
     "tasks": ("sonde.cli.tasks:tasks", "List kinds of problem and their options for --set task.…"),
+    "export": (
+        "sonde.cli.export:export",
+        """Write a run so that it predicts where there is no PyTorch.
+
+  sonde export runs/leaves-1 --to numpy       weights, preprocessing and a predict.py that needs NumPy alone""",
+    ),
     "recipes": ("sonde.cli.recipes:recipes", "List recipes with what each reaches, or print one as TOML."),
 }
 

@@ -1,0 +1,69 @@
+"""`python predict.py FILE…`: predictions as CSV."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .model import Model, load
+from .problem import PredictError
+
+
+def main(arguments: Sequence[str], folder: Path) -> int:
+    """Predict for the files named and write CSV to standard output or --out; 2 where something is to be mended."""
+    parser = argparse.ArgumentParser(prog="predict.py", description="Predict with an exported model. NumPy is all that it needs.")
+    parser.add_argument("files", nargs="+", help="tables (CSV, JSON), arrays (.npy), pictures or folders of the form that the model was trained on")
+    parser.add_argument("--out", type=Path, help="write here instead of to standard output")
+    given = parser.parse_args(arguments)
+    try:
+        text = as_csv(_predict(load(folder), given.files))
+        if given.out is None:
+            sys.stdout.write(text)
+        else:
+            _write(given.out, text)
+    except PredictError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _predict(model: Model, files: list[str]) -> list[dict[str, Any]]:
+    """Predictions of all files in order: pictures together, others one after the other with their file's name."""
+    if len(files) == 1:
+        return [model.predict(files[0])]
+    if model.preprocessing["kind"] == "images" and all(Path(file).is_file() and Path(file).suffix not in (".npy", ".npz") for file in files):
+        return [model.predict(files)]
+    found = []
+    for file in files:
+        columns = model.predict(file)
+        found.append({"file": [file] * len(columns["name"]), **columns})
+    return found
+
+
+def as_csv(parts: list[dict[str, Any]]) -> str:
+    """Tables of the same columns, one below the other."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(parts[0])
+    for columns in parts:
+        for row in zip(*columns.values(), strict=True):
+            writer.writerow([str(value) for value in row])
+    return out.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    """Written beside and renamed, so that the file is there whole or not at all."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise PredictError(f"this cannot be written: {error.strerror}", where=str(path), remedy="give another --out") from None
+    finally:
+        beside.unlink(missing_ok=True)
