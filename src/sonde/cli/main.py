@@ -56,6 +56,14 @@ The name of each row (its id, picture or number) stands beside its prediction, i
     "data": ("sonde.cli.data:data", "Say what stands at a path and what is wrong with it; fetch a named set."),
     "models": ("sonde.cli.models:models", "List models, or show one: what it reads, its values, parameters, source file."),
     "tasks": ("sonde.cli.tasks:tasks", "List kinds of problem and their options for --set task.…"),
+    "verify": (
+        "sonde.cli.verify:verify",
+        """Prove that every algorithm on NumPy and its fast form compute the same.
+
+  sonde verify                                all pairs: largest differences, speed
+  sonde verify conv2d --mine my_conv.py       your own function, value and gradient
+  sonde verify --graph 'sum((x*w - y)**2)' --at x=2 --at w=1 --at y=0.5""",
+    ),
     "export": (
         "sonde.cli.export:export",
         """Write a run so that it predicts where there is no PyTorch.
