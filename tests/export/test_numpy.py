@@ -409,6 +409,16 @@ def test_bad_rows_are_named(text: str, said: str, here: Path, tmp_path: Path) ->
         load(here / "exported" / "houses").predict(tmp_path / "bad.csv")
 
 
+def test_files_without_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("1,x\n2,y\n")
+    assert columns.read_table(path, needed=["column2"]).columns["column2"].values == ["x", "y"]
+    assert columns.read_table(path, needed=["age"], published=["age", "job"]).columns["age"].values == [1, 2]
+    path.write_text("Houses sold\nage;job\n1,5;x\n\n2;\n")
+    titled = columns.read_table(path, needed=["age"], published=["age", "job"])
+    assert (titled.columns["age"].values, titled.columns["job"].values, titled.lines) == ([1.5, 2.0], ["x", None], [3, 5])
+
+
 def test_bad_pictures_are_named(here: Path, tmp_path: Path) -> None:
     model = load(here / "exported" / "pets")
     (tmp_path / "a.jpg").write_text("no picture")

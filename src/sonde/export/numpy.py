@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from sonde.data.contents import Examples
+from sonde.data.readers.delimited import HEADERLESS
 from sonde.errors import RunError, SondeError, UsageError
 from sonde.export import numpy_runtime
 from sonde.export.graph import write_graph
@@ -156,6 +157,7 @@ def describe(run: Run) -> dict[str, Any]:
         "time": _time(run) if preparation["kind"] == "series" else None,
         "drop": list(data.drop),
         "features": list(data.features),
+        "published": _published(preparation),
     }
 
 
@@ -193,6 +195,12 @@ def answer(task: Task, outputs: int, *, where: str) -> dict[str, Any]:
         return {"kind": "numbers", "columns": list(task.table(torch.zeros(1, outputs)))}
     what = f"predictions of the task {type(task).__name__} cannot be exported"
     raise RunError(what, where=where, remedy="use the run with PyTorch (`sonde predict`)")
+
+
+def _published(preparation: dict[str, Any]) -> list[str]:
+    """The columns' names of a known file without a header, where the run was trained on one; none otherwise."""
+    learned = {column["name"] for column in preparation.get("columns", []) if column["encoder"] is not None}
+    return next((list(names) for names in HEADERLESS.values() if learned and learned <= set(names)), [])
 
 
 def _time(run: Run) -> str | None:

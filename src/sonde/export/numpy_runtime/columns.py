@@ -64,10 +64,13 @@ class Table:
         return self.columns[name]
 
 
-def read_table(source: Any, *, needed: Sequence[str]) -> Table:
-    """A table from a path, a list of dictionaries, a dictionary of columns, or an array (columns x0, x1, …)."""
+def read_table(source: Any, *, needed: Sequence[str], published: Sequence[str] = ()) -> Table:
+    """A table from a path, a list of dictionaries, a dictionary of columns, or an array (columns x0, x1, …).
+
+    `published`: the columns' names where the training file is known to come without a header.
+    """
     if isinstance(source, (str, Path)):
-        return _read_file(Path(source), needed)
+        return _read_file(Path(source), needed, published)
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Mapping):
@@ -160,7 +163,7 @@ def _from_array(x: np.ndarray) -> Table:
     return Table(columns, list(range(len(x))), "the array")
 
 
-def _read_file(path: Path, needed: Sequence[str]) -> Table:
+def _read_file(path: Path, needed: Sequence[str], published: Sequence[str]) -> Table:
     """A file by its suffix; `.gz` is unpacked."""
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
@@ -174,7 +177,7 @@ def _read_file(path: Path, needed: Sequence[str]) -> Table:
     text = _decoded(raw, path)
     if suffix in (".json", ".jsonl", ".ndjson"):
         return _read_json(text, path, lines=suffix != ".json")
-    return _read_delimited(text, path, needed)
+    return _read_delimited(text, path, needed, published)
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -221,7 +224,7 @@ def _read_json(text: str, path: Path, *, lines: bool) -> Table:
     return from_rows([row for _, row in numbered], str(path), [number for number, _ in numbered])
 
 
-def _read_delimited(text: str, path: Path, needed: Sequence[str]) -> Table:
+def _read_delimited(text: str, path: Path, needed: Sequence[str], published: Sequence[str]) -> Table:
     separator = _separator(text)
     rows = _records(io.StringIO(text, newline=""), separator, path)
     usual = Counter(len(fields) for _, fields in rows).most_common(1)[0][0]
@@ -230,6 +233,8 @@ def _read_delimited(text: str, path: Path, needed: Sequence[str]) -> Table:
     names = [name.strip(BLANKS) for name in rows[0][1]]
     if not set(needed) <= set(names) and all(re.fullmatch("column[0-9]+", name) for name in needed):
         names = [f"column{place + 1}" for place in range(usual)]  # as the run calls the columns of a file without a header
+    elif usual == len(published) and not set(needed) & set(names):
+        names = list(published)
     else:
         names, rows = [name or f"column{place + 1}" for place, name in enumerate(names)], rows[1:]
     wrong = [(line, len(fields)) for line, fields in rows if len(fields) != len(names) and any(field.strip() for field in fields[len(names) :] or ["x"])]

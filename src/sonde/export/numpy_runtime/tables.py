@@ -75,7 +75,7 @@ def encode(source: Any, preprocessing: dict[str, Any]) -> tuple[list[str], tuple
     Raises PredictError for missing columns, and for values that are no finite number, or no date, where one belongs.
     """
     used = [column for column in preprocessing["preparation"]["columns"] if column["encoder"] is not None]
-    table = read_table(source, needed=[column["name"] for column in used])
+    table = read_table(source, needed=[column["name"] for column in used], published=preprocessing["published"])
     encoded, problems = [], []
     for column in used:
         values, kind = table.column(column["name"]), _encoder(column)
