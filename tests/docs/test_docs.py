@@ -61,10 +61,11 @@ RUN = [page for page in PAGES if page.exists() and blocks(page) and page.name !=
 SCRIPT = """
 import json, sys
 from sonde.cli.main import main
+names = {"__name__": "__main__"}  # the blocks of a page follow one another
 for kind, what in json.load(sys.stdin):
     print(">>>", what, file=sys.stderr, flush=True)
     if kind == "python":
-        exec(compile(what, "block", "exec"), {"__name__": "__main__"})
+        exec(compile(what, "block", "exec"), names)
     elif main(what):
         sys.exit(1)
 """
