@@ -93,7 +93,7 @@ def test_broadcasting_is_undone_in_gradients() -> None:
 
 def test_views_share_memory() -> None:
     x = Tensor(np.zeros((3, 4)))
-    for view in (x[1:], x.T, x.reshape(4, 3), x.swap(0, 1), x[None], windows(x, (2,), (1,), (1,)), x.detach()):
+    for view in (x[1:], x.T, x.reshape(4, 3), x.swap(0, 1), x[None], windows(x, (2,), (1,), (1,)), x.detach(), einsum("ij->ji", x)):
         assert np.shares_memory(view.data, x.data)
     x[1:][0, 0] = 5  # a region of a region
     assert x.data[1, 0] == 5
@@ -147,7 +147,7 @@ def test_a_changed_value_that_backward_needs(use: Callable[[Tensor], Tensor], na
         x = leaf(3)
         y = x + 0
         z = use(y)
-        target = z if name == "exp" else y
+        target = z if name == "exp" else Tensor(y) if write == "whole" else y  # the same memory under another name
         if write == "whole":
             target[:] = 1
         elif write == "part":
@@ -309,6 +309,13 @@ def test_what_cannot_be_done_says_so(what: str) -> None:
     act, message = BAD[what]
     with pytest.raises(OperationError, match=message):
         act()
+
+
+def test_integers_have_no_gradient() -> None:
+    x = leaf(2)
+    assert not x.astype(np.int64).requires_grad
+    with pytest.raises(OperationError, match=r"write in place: a value with a gradient into int64 of shape \(3,\), which can have none"):
+        Tensor(np.arange(3))[0] = x[0]
 
 
 def test_a_failed_write_changes_nothing() -> None:

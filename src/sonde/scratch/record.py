@@ -48,17 +48,19 @@ def fill(node: Node, data: Array | None, op: str, inputs: tuple[Node, ...], opti
 
 def apply(out: Node, name: str, inputs: tuple[Node, ...], options: Options) -> Node:
     """One operation into `out`: its value, its tangents if an input has some, its place in the graph if a gradient is asked for."""
-    row = ROWS[name]
-    if not all(x._bound for x in inputs):  # waits for its symbols
-        fill(out, None, name, inputs, options, False)
-        return out
-    arrays = tuple(x.data for x in inputs)
+    row, arrays, asks, moves = ROWS[name], [], False, False
+    for x in inputs:
+        if not x._bound:  # waits for its symbols
+            fill(out, None, name, inputs, options, False)
+            return out
+        arrays.append(x.data)
+        asks, moves = asks or x.requires_grad, moves or x.tangent is not None
     try:
         result = row.forward(*arrays, **options)
     except (ValueError, IndexError, TypeError) as error:
         raise OperationError(f"{name} of shapes {' and '.join(str(x.shape) for x in arrays)}: {error}") from error
     value = np.asarray(result[0] if row.saves else result)  # numbers become 0-d arrays
-    if _recording[0] and any(x.requires_grad for x in inputs):
+    if asks and _recording[0] and value.dtype.kind == "f":
         for x in inputs:
             if x.requires_grad and x._born != x._version[0]:
                 raise OperationError(
@@ -72,8 +74,8 @@ def apply(out: Node, name: str, inputs: tuple[Node, ...], options: Options) -> N
         out._version, out._born = inputs[0]._version, inputs[0]._version[0]
     if counters.ACTIVE:
         counters.note(name, value)
-    if any(x.tangent is not None for x in inputs):
-        out.tangent = dual.push(name, arrays, tuple(x.tangent for x in inputs), value, options)
+    if moves:
+        out.tangent = dual.push(name, tuple(arrays), tuple(x.tangent for x in inputs), value, options)
     return out
 
 
@@ -84,6 +86,8 @@ def overwrite(node: Node, before: Node, name: str, value: Node, options: Options
         raise OperationError(f"{name} in place: a leaf of shape {node.shape} that asks for a gradient; write inside no_record()")
     if asks and node.data.base is not None and node._op and ROWS[node._op].view:
         raise OperationError(f"{name} in place: a view of shape {node.shape}; with gradients, write to the whole: x[index] = value")
+    if asks and node.dtype.kind != "f":
+        raise OperationError(f"{name} in place: a value with a gradient into {node.dtype} of shape {node.shape}, which can have none")
     fill(before, node.data, node._op, node._inputs, node._options, node.requires_grad)
     before._saved, before._versions, before._version, before._born = node._saved, node._versions, node._version, node._born
     before._serial, before.tangent = node._serial, node.tangent

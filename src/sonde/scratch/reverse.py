@@ -92,34 +92,30 @@ def _sweep(nodes: list[Node], seed: Array, leads: Collection[int], wanted: Colle
         if not node._op or node._serial not in leads:
             continue
         inputs = inputs_of(node)
-        need = tuple(x.requires_grad and x._serial in leads for x in inputs)
-        if any(need):
-            for x, part in zip(inputs, _step(node, g, need, record), strict=True):
-                if part is None:
-                    continue
-                before = pending.get(x._serial)
-                if before is None:
-                    pending[x._serial] = part
-                elif x._serial in sums and not record:
-                    before += part
-                else:
-                    pending[x._serial] = before + part if record else np.asarray(before + part)  # 0-d sums are scalars else
-                    sums.add(x._serial)
+        need = tuple([x.requires_grad and x._serial in leads for x in inputs])
+        for x, part in _step(node, inputs, g, need, record):
+            before = pending.get(x._serial)
+            if before is None:
+                pending[x._serial] = part
+            elif x._serial in sums and not record:
+                before += part
+            else:
+                pending[x._serial] = before + part if record else np.asarray(before + part)  # NumPy makes scalars of 0-d sums
+                sums.add(x._serial)
     return kept
 
 
-def _step(node: Node, g: Array, need: tuple[bool, ...], record: bool) -> list[Array | None]:
-    """One node's gradients, by its backward rule; broadcasting is undone and each gets the float type of its input."""
+def _step(node: Node, inputs: Sequence[Node], g: Array, need: tuple[bool, ...], record: bool) -> list[tuple[Node, Array]]:
+    """(input, its gradient) for one node by its backward rule; broadcasting is undone and each gets the float type of its input."""
     row = ROWS[node._op]
     _check_unchanged(node, need)
-    inputs = node._inputs if record else tuple(x.data for x in node._inputs)
+    values = tuple(inputs) if record else tuple([x.data for x in inputs])
     if row.saves and record:
         raise OperationError(f"{node._op}: its backward rule is written by hand and cannot be differentiated again")
     output = node._saved if row.saves else node if record else node.data
-    parts: list[Array | None] = []
-    for x, part, wanted in zip(node._inputs, row.backward(g, inputs, output, need, node._options), need, strict=True):
+    parts = []
+    for x, part, wanted in zip(inputs, row.backward(g, values, output, need, node._options), need, strict=True):
         if not wanted or part is None:
-            parts.append(None)
             continue
         if row.kind == "elementwise":
             part = sum_to(part, x.shape)
@@ -128,7 +124,7 @@ def _step(node: Node, g: Array, need: tuple[bool, ...], record: bool) -> list[Ar
         part = part if record else np.asarray(part)  # NumPy makes scalars of 0-d results
         if counters.ACTIVE and not record:
             counters.note(f"{node._op} backward", part)
-        parts.append(part)
+        parts.append((x, part))
     return parts
 
 
@@ -136,8 +132,7 @@ def _check_unchanged(node: Node, need: tuple[bool, ...]) -> None:
     """Every value that the backward rule reads is still the one that was there when it was recorded."""
     reads = ROWS[node._op].reads
     for i, (x, version) in enumerate(zip(node._inputs, node._versions, strict=True)):
-        read = reads in ("inputs", "both") or (reads == "others" and any(need[:i] + need[i + 1 :]))
-        if read and x._version[0] != version:
+        if x._version[0] != version and (reads in ("inputs", "both") or (reads == "others" and any(need[:i] + need[i + 1 :]))):
             raise OperationError(f"backward of {node._op}: its input {i} of shape {x.shape} was changed in place after it was used")
     if reads in ("output", "both") and node._version[0] != node._born:
         raise OperationError(f"backward of {node._op}: its result of shape {node.shape} was changed in place after it was computed")

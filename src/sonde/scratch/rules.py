@@ -37,7 +37,7 @@ def each(*rules: Callable[..., Array] | None) -> Backward:
     """A backward rule from one rule(g, y, *inputs, **options) per input; None for inputs that have no gradient."""
 
     def backward(g: Array, inputs: tuple[Array, ...], output: Array, need: tuple[bool, ...], options: Options) -> tuple[Array | None, ...]:
-        return tuple(rule(g, output, *inputs, **options) if rule and wanted else None for rule, wanted in zip(rules, need, strict=True))
+        return tuple([rule(g, output, *inputs, **options) if rule and wanted else None for rule, wanted in zip(rules, need, strict=True)])
 
     return backward
 
@@ -271,7 +271,7 @@ ROWS: dict[str, Row] = {
     ),
     # products
     "matmul": Row(np.matmul, each(_matmul_left, _matmul_right), P, "others"),
-    "einsum": Row(kernels.einsum, _einsum_back, P, "others"),
+    "einsum": Row(kernels.einsum, _einsum_back, P, "others", view=True),
     # recurrence over all steps
     "gru": Row(gru_kernel.forward, gru_kernel.backward, reads="both", saves=True),
 }

@@ -85,13 +85,16 @@ class Tensor:
     _bound: bool
 
     def __init__(self, data: Operand, requires_grad: bool = False, *, tangent: Array | None = None, name: str = "") -> None:
-        if isinstance(data, Tensor):
-            data = data.data
+        source = data if isinstance(data, Tensor) else None
+        if source is not None:
+            data = source.data
         elif not isinstance(data, (np.ndarray, np.generic)):
             data = np.asarray(data)
             data = data.astype(np.float64) if data.dtype.kind in "iu" else data
         record.fill(self, np.asarray(data), "", (), {}, requires_grad)
         self.tangent, self.name = tangent, name
+        if source is not None:  # one memory, one count of its versions
+            self._version, self._born = source._version, source._version[0]
         if self.data.dtype.kind not in "fiub":
             raise OperationError(f"Tensor: {self.data.dtype} values of shape {self.shape} are not numbers")
         if requires_grad and self.data.dtype.kind != "f":
@@ -142,9 +145,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same values without their history; they share memory."""
-        found = Tensor(self.data)
-        found._version, found._born = self._version, self._version[0]
-        return found
+        return Tensor(self)
 
     @staticmethod
     def apply(name: str, operands: tuple[Operand, ...], options: Options) -> Tensor:
