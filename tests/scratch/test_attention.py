@@ -69,7 +69,7 @@ def test_multi_head_agrees_with_pytorch(batch: int, q: int, k: int, heads: int, 
         return y + p.sum(axis=(1, 3))[..., None] + p[..., :1].sum(axis=1)
 
     shapes = [(batch, q, d), (batch, k, d), (batch, k, d), (3 * d, d), (3 * d,), (d, d), (d,)]
-    compare(mine, fast, *[rng.standard_normal(shape) for shape in shapes])
+    compare(mine, fast, *[rng.standard_normal(shape) / 2 for shape in shapes])  # steeper softmaxes make float32 differ from itself
 
 
 @pytest.mark.parametrize("batch", [0, 1, 3])

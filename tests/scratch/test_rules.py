@@ -195,6 +195,22 @@ def test_einsum(subscripts: str, shapes: list[tuple[int, ...]]) -> None:
     agree(lambda *x: einsum(subscripts, *x), lambda *x: torch.einsum(subscripts, *x), arrays)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 4, 3), (0, 3), (2, 0, 3), (4, 0)])
+def test_dense(shape: tuple[int, ...], bias: bool) -> None:
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=s) for s in (shape, (5, shape[-1]), (5,))[: 2 + bias]]
+    agree(lambda *x: Tensor.apply("dense", x, {}), torch.nn.functional.linear, arrays)
+
+
+@few
+@given(data=st.data())
+def test_log_softmax(data: st.DataObject) -> None:
+    shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)) + (data.draw(st.integers(1, 4)),)
+    x = data.draw(array(shape, -100, 100))
+    agree(lambda x: Tensor.apply("log_softmax", (x,), {}), lambda x: torch.log_softmax(x, -1), [x])
+
+
 @few
 @given(data=st.data())
 def test_shapes(data: st.DataObject) -> None:
@@ -285,6 +301,13 @@ def test_windows(n: int, k: int, s: int, d: int, axes: int) -> None:
     agree(lambda x: windows(x, (k,) * axes, (s,) * axes, (d,) * axes), theirs, [x])
 
 
+def test_infinite_gradients_stay_on_their_side() -> None:
+    a, b = Tensor(np.ones(2), requires_grad=True), Tensor(np.ones(2), requires_grad=True)
+    where(np.array([True, False]), a, b).backward(np.array([np.inf, 1.0]))
+    assert a.grad is not None and b.grad is not None
+    assert a.grad.tolist() == [np.inf, 0] and b.grad.tolist() == [0, 1]
+
+
 def test_writing_is_an_operation() -> None:
     def ours(x: Tensor, v: Tensor) -> Tensor:
         y = x * 1
@@ -314,6 +337,8 @@ SMOOTH: dict[str, tuple[Call, list[tuple[int, ...]]]] = {
     "products": (lambda a, b: ((a @ b) ** 3 / (2 + (a @ b) ** 2)).sum(), [(2, 3), (3, 2)]),
     "einsum": (lambda a, b: (einsum("ij,jk->ki", a, b) ** 3).sum(), [(2, 3), (3, 2)]),
     "elementwise": (lambda a: (a.tanh() * a.sigmoid() * a.exp() + (a * a + 1).log() * (a * a + 1).sqrt()).sum(), [(4,)]),
+    "dense": (lambda x, w, b: (Tensor.apply("dense", (x, w, b), {}).tanh() ** 2).sum(), [(2, 2, 3), (2, 3), (2,)]),
+    "log-softmax": (lambda x: (Tensor.apply("log_softmax", (x,), {}) ** 3).sum(), [(2, 3)]),
     "waves": (lambda a: (a.sin() * a.cos()).mean(), [(4,)]),
     "indices": (lambda a: (a[np.array([0, 0, 2])] ** 3).sum() + (take(a, np.array([1, 1])) ** 3).sum() + (a[1:] ** 3).sum(), [(3,)]),
     "joins": (lambda a, b: (concatenate([a, b], 0) ** 3).sum() + (stack([a, b], 1) ** 3).mean(), [(3,), (3,)]),

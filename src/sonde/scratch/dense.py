@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from sonde.scratch.tensor import Tensor, as_tensor
@@ -14,7 +12,4 @@ def dense(x: Tensor | np.ndarray, weight: Tensor | np.ndarray, bias: Tensor | np
     x, weight = as_tensor(x), as_tensor(weight)
     if x.ndim < 1 or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
         raise ValueError(f"dense: the last axis of x {x.shape} must be as long as the last of weight (n_out, n_in) {weight.shape}")
-    rows = x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])  # one product for all rows, whatever the axes in front
-    y = rows @ weight.T
-    y = y if bias is None else y + as_tensor(bias)
-    return y if x.ndim == 2 else y.reshape(*x.shape[:-1], weight.shape[0])
+    return Tensor.apply("dense", (x, weight) if bias is None else (x, weight, bias), {})

@@ -18,6 +18,20 @@ def behind(axis: Any, ndim: int) -> Any:
     return (axis - ndim if axis >= 0 else axis) if isinstance(axis, int) else tuple(a - ndim if a >= 0 else a for a in axis)
 
 
+def dense(x: Array, w: Array, *bias: Array) -> Array:
+    """The sums y = x Wᵀ + b, one product for all rows whatever the axes in front; b is added where the product lies."""
+    y = x.reshape(math.prod(x.shape[:-1]), x.shape[-1]) @ w.T
+    for b in bias:
+        y = np.add(y, b, out=y if b.dtype == y.dtype else None)
+    return y.reshape(*x.shape[:-1], len(w))
+
+
+def log_softmax(x: Array) -> Array:
+    """Along the last axis, xᵢ − ln Σⱼ exp xⱼ; the largest is subtracted first, so that no exponential overflows."""
+    shifted = x - x.max(axis=-1, keepdims=True, initial=np.finfo(x.dtype).min)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
 def sigmoid(x: Array) -> Array:
     """σ(x) = 1 / (1 + e⁻ˣ), from e^(−|x|), which cannot overflow."""
     z = np.exp(-np.abs(x))

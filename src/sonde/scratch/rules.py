@@ -64,13 +64,13 @@ def _power_base(g: Array, y: Array, x: Array, p: Array) -> Array:
     """∂xᵖ/∂x = p xᵖ⁻¹, and 0 for p = 0 whatever x."""
     if p.ndim == 0 and p == 2:
         return g * (x + x)
-    return g * p * x ** do("where", p == 0, p * 0 + 1, p - 1)
+    return g * p * x ** do("where", p == 0, 1.0, p - 1)
 
 
 def _power_exponent(g: Array, y: Array, x: Array, p: Array) -> Array:
     """∂xᵖ/∂p = xᵖ ln x, and 0 at x = 0."""
     zero = x == 0
-    return do("where", zero, g * 0, g * y * do("log", do("where", zero, x * 0 + 1, x)))
+    return do("where", zero, 0.0, g * y * do("log", do("where", zero, 1.0, x)))
 
 
 def _larger(g: Array, y: Array, a: Array, b: Array) -> Array:
@@ -109,6 +109,23 @@ def _matmul_right(g: Array, y: Array, a: Array, b: Array) -> Array:
     if b.ndim == 2 and isinstance(b, np.ndarray) and b.flags.f_contiguous:
         return (g.T @ a).T
     return sum_to(a.swapaxes(-1, -2) @ g, b.shape)
+
+
+def _dense_back(g: Array, inputs: tuple[Array, ...], output: Array, need: tuple[bool, ...], options: Options) -> tuple[Array | None, ...]:
+    """Y = X Wᵀ + b: ∂L/∂X = G W, ∂L/∂W = Gᵀ X, ∂L/∂b = Σ rows of G."""
+    x, w, *_ = inputs
+    rows = math.prod(x.shape[:-1])
+    flat = g.reshape(rows, g.shape[-1])
+    gradients = (lambda: (flat @ w).reshape(x.shape), lambda: flat.T @ x.reshape(rows, x.shape[-1]), lambda: flat.sum(axis=0))
+    return tuple(gradient() if wanted else None for gradient, wanted in zip(gradients, need, strict=False))
+
+
+def _dense_tangent(inputs: tuple[Array, ...], tangents: tuple[Array | None, ...], output: Array, options: Options) -> Array:
+    (x, w, *_), (tx, tw, *tb) = inputs, tangents
+    parts = [] if tx is None else [kernels.dense(tx, w)]
+    parts += [] if tw is None else [(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]) @ tw.swapaxes(1, 2)).reshape(len(tw), *output.shape)]
+    parts += [t.reshape(len(t), *(1,) * (output.ndim - 1), len(w)) for t in tb if t is not None]
+    return np.broadcast_to(sum(parts), (len(parts[0]), *output.shape))
 
 
 def _einsum_back(g: Array, inputs: tuple[Array, ...], output: Array, need: tuple[bool, ...], options: Options) -> tuple[Array | None, ...]:
@@ -166,7 +183,6 @@ def _index_lift(options: Options, ndim: int, directions: int) -> Options | None:
 # --- the table ---------------------------------------------------------------------------------------------------------------
 
 E, L, P = "elementwise", "linear", "product"
-
 ROWS: dict[str, Row] = {
     # arithmetic, with broadcasting
     "add": Row(np.add, each(lambda g, y, a, b: g, lambda g, y, a, b: g), E),
@@ -187,7 +203,7 @@ ROWS: dict[str, Row] = {
     "abs": Row(np.abs, each(lambda g, y, x: g * (1.0 * (x > 0) - (x < 0)).astype(g.dtype)), E, "inputs"),
     "maximum": Row(np.maximum, each(_larger, lambda g, y, a, b: _larger(g, y, b, a)), E, "inputs"),
     "where": Row(
-        np.where, each(None, lambda g, y, m, a, b: do("where", m, g, 0 * g), lambda g, y, m, a, b: do("where", m, 0 * g, g)), E, "inputs"
+        np.where, each(None, lambda g, y, m, a, b: do("where", m, g, 0.0), lambda g, y, m, a, b: do("where", m, 0.0, g)), E, "inputs"
     ),
     "cast": Row(lambda x, dtype: x.astype(dtype), each(lambda g, y, x, dtype: do("cast", g, options={"dtype": x.dtype})), L),
     # reductions
@@ -202,6 +218,12 @@ ROWS: dict[str, Row] = {
         each(lambda g, y, x, axis=None, keepdims=False: _spread(g * (y.size / max(x.size, 1)), x, axis)),
         L,
         lift=lambda o, n, d: {**o, "axis": kernels.behind(o.get("axis"), n)},
+    ),
+    "log_softmax": Row(
+        kernels.log_softmax,
+        each(lambda g, y, x: g - do("exp", y) * g.sum(axis=-1, keepdims=True)),
+        reads="output",
+        tangent=lambda inputs, tangents, y, options: tangents[0] - (np.exp(y) * tangents[0]).sum(axis=-1, keepdims=True),
     ),
     "max": Row(kernels.largest, each(_max_back), reads="inputs", tangent=_max_tangent),
     # shapes
@@ -271,6 +293,7 @@ ROWS: dict[str, Row] = {
     ),
     # products
     "matmul": Row(np.matmul, each(_matmul_left, _matmul_right), P, "others"),
+    "dense": Row(kernels.dense, _dense_back, reads="others", tangent=_dense_tangent),
     "einsum": Row(kernels.einsum, _einsum_back, P, "others", view=True),
     # recurrence over all steps
     "gru": Row(gru_kernel.forward, gru_kernel.backward, reads="both", saves=True),
