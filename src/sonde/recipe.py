@@ -49,7 +49,7 @@ class Data(Section):
     size: PositiveInt | None = Field(None, description="working height and width of pictures, in pixels")
     normalise: bool = Field(True, description="centre and scale inputs as the model's first step; false: numbers as they stand")
     noise: NonNegativeFloat = Field(0.0, description="standard deviation of Gaussian noise on normalised training inputs; 0: none")
-    augment: tuple[str, ...] | None = Field(None, description="augmentations: flip, flip-vertical, crop, colour, shift; none")
+    augment: tuple[str, ...] | None = Field(None, description="augmentations: flip, alternate-flip, flip-vertical, crop, colour, shift; none")
     on_error: Literal["stop", "skip"] = Field("stop", description="what to do with examples that cannot be read")
 
 

@@ -44,7 +44,7 @@ def test_shapes_and_range_stay(name: str) -> None:
     for images in (pictures(), pictures(1, 9), pictures().float(), pictures(count=0)):
         found = STEPS[name](images, INDEX[: len(images)], 0, 0) if len(images) else augmentation((name,), seed=0)(images, INDEX[:0], 0)  # type: ignore[misc]
         assert found.shape == images.shape
-        assert found.dtype == (images.dtype if name in ("shift", "flip", "flip-vertical") or not len(images) else torch.float32)
+        assert found.dtype == (images.dtype if name in ("shift", "flip", "alternate-flip", "flip-vertical") or not len(images) else torch.float32)
         if len(images):
             assert found.min() >= 0
             assert found.max() <= 255
@@ -58,6 +58,16 @@ def test_half_are_flipped() -> None:
         kept = (found == images).flatten(1).all(1)
         assert (flipped | kept).all()
         assert 0.4 < flipped.float().mean() < 0.6
+
+
+def test_alternate_flips_show_the_other_side_in_the_next_epoch() -> None:
+    """Jordan 2024, section 3.6: drawn in the first epoch, then every second epoch as the first, the others mirrored."""
+    images, step = pictures(), STEPS["alternate-flip"]
+    first, second = step(images, INDEX, 0, 0), step(images, INDEX, 0, 1)
+    assert torch.equal(first, STEPS["flip"](images, INDEX, 0, 0))
+    assert torch.equal(second, first.flip(3))
+    for epoch in range(2, 6):
+        assert torch.equal(step(images, INDEX, 0, epoch), (first, second)[epoch % 2])
 
 
 def test_shift_moves_by_up_to_an_eighth_and_fills_with_black() -> None:

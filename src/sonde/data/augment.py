@@ -1,7 +1,7 @@
 """Image augmentation, batched on the device; every draw is a hash of (seed, epoch, example, place).
 
 So it changes nothing how examples are cut into batches, in which order they come, or over how many processes.
-Pictures are (batch, channel, height, width), uint8 or float, in 0…255. `flip`, `flip-vertical` and `shift` only move
+Pictures are (batch, channel, height, width), uint8 or float, in 0…255. The flips and `shift` only move
 pixels and keep the dtype; `crop` and `colour` give float32.
 """
 
@@ -92,6 +92,15 @@ def flip(images: Pictures, index: Index, seed: int, epoch: int) -> Pictures:
     return _flipped(images, uniform(seed, epoch, index, FLIP) < 0.5, dim=3)
 
 
+def alternate_flip(images: Pictures, index: Index, seed: int, epoch: int) -> Pictures:
+    """Left and right change places in half of the cases, drawn once; each epoch then shows the other side (Jordan 2024, section 3.6).
+
+    Two epochs in a row show every picture both ways, where independent draws show half of them the same way twice.
+    """
+    first = uniform(seed, 0, index, FLIP) < 0.5
+    return _flipped(images, first ^ (epoch % 2 == 1), dim=3)
+
+
 def flip_vertical(images: Pictures, index: Index, seed: int, epoch: int) -> Pictures:
     """Top and bottom change places, in half of the cases."""
     return _flipped(images, uniform(seed, epoch, index, FLIP_VERTICAL) < 0.5, dim=2)
@@ -129,6 +138,7 @@ STEPS: dict[str, Callable[[Tensor, Tensor, int, int], Tensor]] = {
     "shift": shift,
     "crop": crop,
     "flip": flip,
+    "alternate-flip": alternate_flip,
     "flip-vertical": flip_vertical,
     "colour": colour,
 }
