@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import sonde
-from sonde.errors import RunError
+from sonde.errors import DataError, RunError
 from sonde.run import Run
 
 
@@ -28,6 +28,11 @@ def test_a_series_is_forecast_beyond_its_end(forecast: Run) -> None:
     assert table["name"][-1] == "2024-03-01"
     assert table["prediction"][-1] == pytest.approx(160.0, abs=0.1)
     assert len(table) == 60 - 3 + 1
+
+
+def test_a_series_without_its_target_column(forecast: Run) -> None:
+    with pytest.raises(DataError, match=r"there is no column 'sold' to forecast from.*\n.*give data with this column"):
+        forecast.predict(pl.DataFrame({"day": [date(2024, 3, 1)], "other": [1.0]}))
 
 
 def test_the_model_is_a_plain_module_that_takes_raw_inputs(forecast: Run) -> None:

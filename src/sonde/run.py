@@ -227,6 +227,7 @@ class Run:
         self._same_kind(content)
         examples = content.examples
         if self.description["task"]["name"] == "forecasting":
+            self._has_target(content, examples, "to forecast from: a series is predicted from its own past", "give data with this column")
             examples = with_next(examples, content.time, self.target.columns[0], self.target.outputs)
         prediction, index = self.predict_tensor(examples)
         chosen = examples if len(index) == len(examples) else examples.take(index)
@@ -245,15 +246,7 @@ class Run:
             content = open_data(source, self.recipe.data)
             self._same_kind(content)
             chosen = content.parts.get("test") or content.examples
-            missing = [column for column in self.target.columns if column not in chosen.frame.columns]
-            if missing:
-                problem = Problem(
-                    "error",
-                    content.origin,
-                    f"there is no column {missing[0]!r} to compare predictions with",
-                    "give data with the target, or use `sonde predict`",
-                )
-                raise DataError(problem)
+            self._has_target(content, chosen, "to compare predictions with", "give data with the target, or use `sonde predict`")
             data = self.encode(chosen)
             notes = (
                 []
@@ -317,6 +310,11 @@ class Run:
             raise DataError(
                 Problem("error", content.origin, f"this is of kind {content.kind}; the run was trained on {trained}", f"give {trained}")
             )
+
+    def _has_target(self, content: Content, examples: Examples, purpose: str, remedy: str) -> None:
+        for column in self.target.columns:
+            if column not in examples.frame.columns:
+                raise DataError(Problem("error", content.origin, f"there is no column {column!r} {purpose}", remedy))
 
     def __repr__(self) -> str:
         numbers = (
