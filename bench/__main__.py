@@ -30,6 +30,7 @@ NAMES = (
     "kill_resume",
     "big_csv",
     "lenet_epoch_peers",
+    "resnet18_training",
     "cifar10_resnet20",
 )
 PAGE = ROOT / "bench" / "README.md"

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+# Networks that read larger pictures: each pixel is repeated, and a black margin makes up the rest.
+SIDES = {"resnet18": 96}
 
-def mnist(examples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures uint8 (examples, 28, 28) and labels int64 (examples,)."""
+
+def mnist(examples: int, network: str = "") -> tuple[np.ndarray, np.ndarray]:
+    """Pictures uint8 (examples, side, side), of the side that the network reads (28 by default), and labels int64 (examples,)."""
     folder = Path(os.environ.get("SONDE_DATA", "")) / "mnist"
     if os.environ.get("SONDE_DATA") and folder.exists():
         pictures = np.frombuffer(gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16).reshape(
@@ -20,10 +23,17 @@ def mnist(examples: int) -> tuple[np.ndarray, np.ndarray]:
     else:
         draws = np.random.default_rng(0)
         pictures, labels = draws.integers(0, 256, (60_000, 28, 28), np.uint8), draws.integers(0, 10, 60_000, np.uint8)
-    return pictures[:examples].copy(), labels[:examples].astype(np.int64)
+    return enlarged(pictures[:examples], SIDES.get(network, 28)), labels[:examples].astype(np.int64)
 
 
-def prepared(examples: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same as float32 (examples, 1, 28, 28) in 0…1: for contenders that are fed with ready arrays, outside of the clock."""
-    pictures, labels = mnist(examples)
+def enlarged(pictures: np.ndarray, side: int) -> np.ndarray:
+    """Pictures (examples, 28, 28) at (examples, side, side), as a new array."""
+    times, margin = side // 28, side % 28
+    larger = pictures.repeat(times, 1).repeat(times, 2)
+    return np.pad(larger, ((0, 0), (margin // 2, margin - margin // 2), (margin // 2, margin - margin // 2)))
+
+
+def prepared(examples: int, network: str = "") -> tuple[np.ndarray, np.ndarray]:
+    """The same as float32 (examples, 1, side, side) in 0…1: for contenders that are fed with ready arrays, outside of the clock."""
+    pictures, labels = mnist(examples, network)
     return pictures[:, None].astype(np.float32) / 255, labels

@@ -54,7 +54,7 @@ def main() -> None:
         training={"epochs": 100_000, "batch_size": given.batch, "compile": given.compile, "device": "cpu", "save_every": 0.0},
     )
     with join("cpu") as world, watching() as request:
-        experiment = prepare(recipe, mnist(given.examples), world)
+        experiment = prepare(recipe, mnist(given.examples, given.network), world)
         part, network = experiment.parts["train"], experiment.model.network
         train = Batches(part.columns, part.index, batch_size=given.batch, seed=0, shuffle=True, device=world.device)
         optimizer = optimizers.build("sgd", network, lr=given.lr, momentum=0.0, weight_decay=0.0, decay_bias=False)
