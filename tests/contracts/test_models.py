@@ -17,6 +17,7 @@ from sonde import models
 from sonde.errors import RecipeError
 from sonde.models.count import parameters
 from sonde.nn.prepared import own_losses
+from sonde.nn.stages import HEAD, Staged, stage_by_name
 
 # What the fields of a Config are set to, so that the model is tiny and every part of it is still there.
 TINY: dict[str, Any] = {"channels": 2, "size": 16, "classes": 3, "numbers": 5, "categories": (3, 4), "outputs": 3, "width": 8, "depth": 1}
@@ -240,6 +241,19 @@ def test_unknown_and_wrong_values_are_refused(name: str) -> None:
 
 def test_unknown_models_are_answered_with_the_nearest() -> None:
     with pytest.raises(RecipeError, match=r"no model 'resnet19'\n.*did you mean 'resnet1"):
+@pytest.mark.parametrize("name", NAMES)
+def test_stages_cover_every_parameter_once_from_stem_to_head(name: str) -> None:
+    usual = PHOTOGRAPHS if models.accepts(name) == "images" else {"numbers": 10, "categories": (3,), "outputs": 2}
+    with torch.device("meta"):
+        network = models.build(name, PUBLISHED.get(name, (usual, 0))[0])
+    assert isinstance(network, Staged)
+    stages = list(network.stages)
+    assert stages[-1] == HEAD
+    assert set(stages) == set(stage_by_name(network).values())
+    if models.accepts(name) == "images":
+        assert stages == ["stem", *(f"stage{number}" for number in range(1, len(stages) - 1)), HEAD]
+
+
         models.build("resnet19", {})
 
 

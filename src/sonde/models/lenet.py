@@ -8,6 +8,7 @@ original (the paper's pooling had weights and its output radial basis functions)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -40,6 +41,8 @@ SMALLEST = 12
 
 class LeNet(nn.Module):
     """Two convolutions with pooling, three dense layers. Raises RecipeError for pictures under 12×12."""
+
+    stages: ClassVar[dict[str, tuple[str, ...]]] = {"stem": ("conv1",), "stage1": ("conv2",), "head": ("fc1", "fc2", "fc3")}
 
     def __init__(self, config: Config) -> None:
         super().__init__()

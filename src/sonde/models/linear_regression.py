@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -35,6 +35,8 @@ VARIANTS: dict[str, Config] = {"linear-regression": Config()}
 
 class LinearRegression(nn.Module):
     """Numbers and one-hot categories → values. All weights start at 0."""
+
+    stages: ClassVar[dict[str, tuple[str, ...]]] = {"head": ("output",)}
 
     def __init__(self, config: Config) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ Embeddings of categories: Guo & Berkhahn 2016; their width is min(50, 1.6·n^0.5
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -43,6 +43,8 @@ VARIANTS: dict[str, Config] = {"mlp": Config()}
 
 class MLP(nn.Module):
     """Embeddings and numbers side by side → hidden layers → outputs."""
+
+    stages: ClassVar[dict[str, tuple[str, ...]]] = {"stem": ("embeddings", "hidden"), "head": ("output",)}
 
     def __init__(self, config: Config) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -43,6 +43,8 @@ class Perceptron(nn.Module):
 
     `updates` counts the mistakes made in training, `largest_batch` the most examples seen at a time.
     """
+
+    stages: ClassVar[dict[str, tuple[str, ...]]] = {"head": ("output", "updates", "largest_batch")}
 
     updates: Tensor
     largest_batch: Tensor

@@ -8,6 +8,7 @@ with two 3×3 convolutions a block, 9n + 2 with bottlenecks. Shortcuts are 1×1 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -66,6 +67,14 @@ class Block(nn.Module):
 
 class PreResNet(nn.Module):
     """Pictures of any size; made for 32×32."""
+
+    stages: ClassVar[dict[str, tuple[str, ...]]] = {
+        "stem": ("conv1",),
+        "stage1": ("layer1",),
+        "stage2": ("layer2",),
+        "stage3": ("layer3", "norm"),
+        "head": ("linear",),
+    }
 
     def __init__(self, config: Config) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ stride sits in its 3×3 convolution ("ResNet v1.5").
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -82,6 +82,15 @@ class Bottleneck(nn.Module):
 
 class ResNet(nn.Module):
     """Stem, four stages with 1, 2, 4 and 8 times the width, global average pooling, one dense layer."""
+
+    stages: ClassVar[dict[str, tuple[str, ...]]] = {
+        "stem": ("conv1", "bn1"),
+        "stage1": ("layer1",),
+        "stage2": ("layer2",),
+        "stage3": ("layer3",),
+        "stage4": ("layer4",),
+        "head": ("fc",),
+    }
 
     def __init__(self, config: Config) -> None:
         super().__init__()

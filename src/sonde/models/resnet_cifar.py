@@ -8,6 +8,7 @@ and the new channels are 0. State keys follow the widely used ones of Y. Idelbay
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -62,6 +63,14 @@ class Block(nn.Module):
 
 class ResNetCIFAR(nn.Module):
     """Pictures of any size; made for 32×32."""
+
+    stages: ClassVar[dict[str, tuple[str, ...]]] = {
+        "stem": ("conv1", "bn1"),
+        "stage1": ("layer1",),
+        "stage2": ("layer2",),
+        "stage3": ("layer3",),
+        "head": ("linear",),
+    }
 
     def __init__(self, config: Config) -> None:
         super().__init__()

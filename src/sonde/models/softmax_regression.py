@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -24,6 +25,8 @@ VARIANTS: dict[str, Config] = {"softmax-regression": Config()}
 
 class SoftmaxRegression(nn.Module):
     """logits = xW + b; the softmax is the loss's. Categories enter as one-hot columns. All weights start at 0."""
+
+    stages: ClassVar[dict[str, tuple[str, ...]]] = {"head": ("output",)}
 
     def __init__(self, config: Config) -> None:
         super().__init__()
