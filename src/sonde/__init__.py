@@ -39,7 +39,7 @@ def train(
     task: str | None = None,
     model: str | None = None,
     weights: str | None = None,
-    optimizer: Literal["sgd", "momentum", "adam", "adamw"] | None = None,
+    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw"] | None = None,
     lr: float | Literal["auto"] | None = None,
     momentum: float | None = None,
     weight_decay: float | None = None,

@@ -121,6 +121,8 @@ def _fit(
     with contextlib.closing(log), watching() as request:
         checkpoints = Checkpoints(folder)
         resume = resume and bool(checkpoints.names())  # a run that was killed before its first checkpoint begins anew
+        if not resume and recipe.model.weights is None:  # else the weights come from a file, what is fitted before training too
+            finish.start(model, task, part.columns, part.index, world)
         recipe = _decide(recipe, experiment, batches, folder, world, log, resume=resume)
         plan = replace(plan_of(recipe, task), save_epochs=pages)
         optimizer = optimizers.build(
@@ -130,6 +132,7 @@ def _fit(
             momentum=recipe.optim.momentum,
             weight_decay=recipe.optim.weight_decay or 0.0,
             decay_bias=recipe.optim.decay_bias,
+            bias_lr=recipe.optim.bias_lr,
         )
         loop = Loop(model, model.network, task, optimizer, batches, validation, world, plan, checkpoints, log, request)
         ready = time.monotonic()

@@ -71,11 +71,12 @@ class Model(Section):
 class Optim(Section):
     """How weights are updated."""
 
-    name: Literal["sgd", "momentum", "adam", "adamw"] | None = Field(None, description="optimiser")
+    name: Literal["sgd", "momentum", "nesterov", "adam", "adamw"] | None = Field(None, description="optimiser")
     lr: PositiveFloat | Literal["auto"] | None = Field(None, description="learning rate; auto: find one first")
     momentum: float = Field(0.9, ge=0, lt=1, description="β of v ← βv + g")
     weight_decay: NonNegativeFloat | None = Field(None, description="λ of (1 − ηλ)w − ηg")
     decay_bias: bool = Field(False, description="decay biases and norms too")
+    bias_lr: PositiveFloat = Field(1.0, description="learning rate of biases and norms, as a multiple of lr")
     schedule: Literal["constant", "step", "cosine", "one-cycle"] | None = Field(None, description="learning rate over the steps")
     warmup: NonNegativeFloat = Field(0.0, description="share of the steps over which the rate rises from 0")
     clip: NonNegativeFloat = Field(0.0, description="largest gradient norm θ, g ← min(1, θ/‖g‖)g; 0: off")
@@ -135,6 +136,7 @@ _DEEP = {
     ("model", "config"),
     ("data", "types"),
     ("optim", "decay_bias"),
+    ("optim", "bias_lr"),
 }
 _SECTIONS: dict[str, type[Section]] = {"data": Data, "task": Task, "model": Model, "optim": Optim, "training": Training}
 

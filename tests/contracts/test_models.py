@@ -20,7 +20,17 @@ from sonde.nn.prepared import own_losses
 from sonde.nn.stages import HEAD, Staged, stage_by_name
 
 # What the fields of a Config are set to, so that the model is tiny and every part of it is still there.
-TINY: dict[str, Any] = {"channels": 2, "size": 16, "classes": 3, "numbers": 5, "categories": (3, 4), "outputs": 3, "width": 8, "depth": 1}
+TINY: dict[str, Any] = {
+    "channels": 2,
+    "size": 16,
+    "classes": 3,
+    "numbers": 5,
+    "categories": (3, 4),
+    "outputs": 3,
+    "width": 8,
+    "widths": (8, 16, 16),
+    "depth": 1,
+}
 
 # Published parameter counts, at the sizes of the paper or of torchvision.
 PHOTOGRAPHS = {"channels": 3, "size": 224, "classes": 1000}
@@ -42,6 +52,7 @@ PUBLISHED: dict[str, tuple[dict[str, Any], int]] = {
     "resnet110": (SMALL_PICTURES, 1_727_962),  # 1.7 M
     "preresnet164": (SMALL_PICTURES, 1_703_258),  # 1.7 M
     "preresnet1001": (SMALL_PICTURES, 10_327_706),  # 10.2 M, its shortcuts counted otherwise
+    "airbench94": (SMALL_PICTURES, 1_971_352),  # 1.97 M in the paper
 }
 
 
@@ -230,17 +241,6 @@ def test_full_size_is_made_without_memory(name: str) -> None:
     assert all(tensor.is_meta for tensor in model.state_dict().values())
 
 
-@pytest.mark.parametrize("name", DISTINCT)
-def test_unknown_and_wrong_values_are_refused(name: str) -> None:
-    key = "classes" if models.accepts(name) == "images" else "outputs"
-    with pytest.raises(RecipeError, match=rf"model {name} has no value '{key}x'\n.*did you mean '{key}'"):
-        models.config(name, {key + "x": 3})
-    with pytest.raises(RecipeError, match=rf"model\.{key} = 'many'.*\n.*change model\.{key}"):
-        models.config(name, {key: "many"})
-
-
-def test_unknown_models_are_answered_with_the_nearest() -> None:
-    with pytest.raises(RecipeError, match=r"no model 'resnet19'\n.*did you mean 'resnet1"):
 @pytest.mark.parametrize("name", NAMES)
 def test_stages_cover_every_parameter_once_from_stem_to_head(name: str) -> None:
     usual = PHOTOGRAPHS if models.accepts(name) == "images" else {"numbers": 10, "categories": (3,), "outputs": 2}
@@ -254,6 +254,17 @@ def test_stages_cover_every_parameter_once_from_stem_to_head(name: str) -> None:
         assert stages == ["stem", *(f"stage{number}" for number in range(1, len(stages) - 1)), HEAD]
 
 
+@pytest.mark.parametrize("name", DISTINCT)
+def test_unknown_and_wrong_values_are_refused(name: str) -> None:
+    key = "classes" if models.accepts(name) == "images" else "outputs"
+    with pytest.raises(RecipeError, match=rf"model {name} has no value '{key}x'\n.*did you mean '{key}'"):
+        models.config(name, {key + "x": 3})
+    with pytest.raises(RecipeError, match=rf"model\.{key} = 'many'.*\n.*change model\.{key}"):
+        models.config(name, {key: "many"})
+
+
+def test_unknown_models_are_answered_with_the_nearest() -> None:
+    with pytest.raises(RecipeError, match=r"no model 'resnet19'\n.*did you mean 'resnet1"):
         models.build("resnet19", {})
 
 

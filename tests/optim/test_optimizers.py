@@ -114,6 +114,14 @@ def test_momentum() -> None:
     torch.testing.assert_close(_steps("momentum", momentum=0.8).weight.detach(), weight)
 
 
+def test_nesterov_steps_along_where_the_velocity_is_going() -> None:
+    weight, velocity = _start().weight.detach(), 0.0
+    for gradient in (0.5, 1.5, 2.5):
+        velocity = 0.8 * velocity + gradient
+        weight = weight - 0.1 * (gradient + 0.8 * velocity)
+    torch.testing.assert_close(_steps("nesterov", momentum=0.8).weight.detach(), weight)
+
+
 @pytest.mark.parametrize("name", ["adam", "adamw"])
 def test_adam_with_bias_correction(name: str) -> None:
     weight = _start().weight.detach()
@@ -134,6 +142,18 @@ def test_groups_name_what_decays() -> None:
     assert decayed["names"] == ["0.weight", "2.weight"]
     assert left["names"] == ["0.bias", "1.weight", "1.bias"]
     assert (decayed["weight_decay"], left["weight_decay"]) == (0.1, 0.0)
+
+
+def test_biases_learn_at_a_rate_of_their_own() -> None:
+    model = nn.Linear(2, 2)
+    start = {name: value.detach().clone() for name, value in model.named_parameters()}
+    optimizer = optimizers.build("sgd", model, lr=0.1, bias_lr=64.0)
+    assert [(group["lr"], group["scale"]) for group in optimizer.param_groups] == [(0.1, 1.0), (6.4, 64.0)]
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    torch.testing.assert_close(model.weight.detach(), start["weight"] - 0.1)
+    torch.testing.assert_close(model.bias.detach(), start["bias"] - 6.4)
 
 
 def test_unknown_names_and_models_without_parameters() -> None:

@@ -16,6 +16,7 @@ from sonde.scratch.tensor import Tensor
 MAKE = {
     "sgd": lambda decay: scratch.SGD(0.05, weight_decay=decay),
     "momentum": lambda decay: scratch.Momentum(0.05, weight_decay=decay),
+    "nesterov": lambda decay: scratch.Nesterov(0.05, weight_decay=decay),
     "adam": lambda decay: scratch.Adam(0.05, weight_decay=decay),
     "adamw": lambda decay: scratch.AdamW(0.05, weight_decay=decay),
 }

@@ -41,7 +41,7 @@ def train(
     task: Annotated[str | None, flag("task")] = None,
     model: Annotated[str | None, flag("model")] = None,
     weights: Annotated[str | None, flag("weights")] = None,
-    optimizer: Annotated[Literal["sgd", "momentum", "adam", "adamw"] | None, flag("optimizer")] = None,
+    optimizer: Annotated[Literal["sgd", "momentum", "nesterov", "adam", "adamw"] | None, flag("optimizer")] = None,
     lr: Annotated[float | Literal["auto"] | None, flag("lr")] = None,
     momentum: Annotated[float | None, flag("momentum")] = None,
     weight_decay: Annotated[float | None, flag("weight_decay")] = None,

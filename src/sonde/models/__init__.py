@@ -31,6 +31,9 @@ MODELS: dict[str, str] = {
     "preresnet110": "sonde.models.preresnet",
     "preresnet164": "sonde.models.preresnet",
     "preresnet1001": "sonde.models.preresnet",
+    "airbench94": "sonde.models.airbench",
+    "airbench95": "sonde.models.airbench",
+    "airbench96": "sonde.models.airbench",
 }
 
 # Models that only some tasks can use; all others fit every task.

@@ -17,17 +17,22 @@ class BatchNorm(nn.Module):
 
     `momentum` (default 0.1): running ← (1 − momentum)·running + momentum·batch, the variance with n − 1. Processes
     exchange the sums in float64, on gloo as on NCCL, so that n of them with b examples each equal one with n·b. A
-    process may have no examples. Raises ValueError in training where each feature has a single value in all.
+    process may have no examples. Raises ValueError in training where each feature has a single value in all. Without
+    `scale` γ is a buffer of ones.
     """
 
+    weight: Tensor
     running_mean: Tensor
     running_var: Tensor
     num_batches_tracked: Tensor
 
-    def __init__(self, features: int, *, eps: float = 1e-5, momentum: float = 0.1) -> None:
+    def __init__(self, features: int, *, eps: float = 1e-5, momentum: float = 0.1, scale: bool = True) -> None:
         super().__init__()
         self.features, self.eps, self.momentum = features, eps, momentum
-        self.weight = nn.Parameter(torch.ones(features))
+        if scale:
+            self.weight = nn.Parameter(torch.ones(features))
+        else:
+            self.register_buffer("weight", torch.ones(features))
         self.bias = nn.Parameter(torch.zeros(features))
         self.register_buffer("running_mean", torch.zeros(features))
         self.register_buffer("running_var", torch.ones(features))

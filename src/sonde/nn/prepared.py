@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor, nn
 
 Event = dict[str, Any]
+Pass = Iterable[tuple[tuple[Tensor, ...], Tensor]]
 
 
 @runtime_checkable
@@ -20,10 +21,19 @@ class OwnLosses(Protocol):
 
 
 @runtime_checkable
+class Starting(Protocol):
+    """A model of which some weights are computed from the training examples before the first step."""
+
+    def start(self, batches: Pass) -> None:
+        """`batches` gives all training examples as (inputs, targets), not augmented, each time that it is iterated over."""
+        ...
+
+
+@runtime_checkable
 class Finishing(Protocol):
     """A model that is solved, or judged, after the gradient epochs (of which there may be none)."""
 
-    def finish(self, batches: Iterable[tuple[tuple[Tensor, ...], Tensor]], emit: Callable[[Event], None]) -> None:
+    def finish(self, batches: Pass, emit: Callable[[Event], None]) -> None:
         """`batches` gives all training examples as (inputs, targets) each time that it is iterated over."""
         ...
 
@@ -31,7 +41,7 @@ class Finishing(Protocol):
 class Prepared(nn.Module):
     """`network` behind its normalisation: forward(*raw inputs) = network(*normalise(*raw inputs)).
 
-    The network's own losses and its finish are reached with `own_losses` and `finisher`, which normalise inputs too.
+    The network's own losses, its start and its finish are reached with `own_losses`, `starter` and `finisher`, which normalise inputs too.
     """
 
     def __init__(self, normalise: nn.Module, network: nn.Module) -> None:
@@ -56,7 +66,17 @@ def own_losses(model: nn.Module) -> Callable[[tuple[Tensor, ...], Tensor], tuple
     return lambda inputs, targets: network.losses(normalise(*inputs), targets)
 
 
-def finisher(model: nn.Module) -> Callable[[Iterable[tuple[tuple[Tensor, ...], Tensor]], Callable[[Event], None]], None] | None:
+def starter(model: nn.Module) -> Callable[[Pass], None] | None:
+    """start(raw batches) of the model, or None where it has none. See `Starting`."""
+    if not isinstance(model, Prepared):
+        return model.start if isinstance(model, Starting) else None
+    network, normalise = model.network, model.normalise
+    if not isinstance(network, Starting):
+        return None
+    return lambda batches: network.start(_Normalised(batches, normalise))
+
+
+def finisher(model: nn.Module) -> Callable[[Pass, Callable[[Event], None]], None] | None:
     """finish(raw batches, emit) of the model, or None where it has none. See `Finishing`."""
     if not isinstance(model, Prepared):
         return model.finish if isinstance(model, Finishing) else None
@@ -69,7 +89,7 @@ def finisher(model: nn.Module) -> Callable[[Iterable[tuple[tuple[Tensor, ...], T
 class _Normalised:
     """Raw batches, normalised each time that they are iterated over."""
 
-    def __init__(self, batches: Iterable[tuple[tuple[Tensor, ...], Tensor]], normalise: nn.Module) -> None:
+    def __init__(self, batches: Pass, normalise: nn.Module) -> None:
         self._batches, self._normalise = batches, normalise
 
     def __iter__(self) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:

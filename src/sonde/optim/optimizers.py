@@ -2,37 +2,50 @@
 
 sgd        w ← (1 − ηλ)w − ηg
 momentum   v ← βv + (g + λw),  w ← w − ηv           (Polyak 1964; the first step equals sgd)
+nesterov   v as in momentum,  w ← w − η((g + λw) + βv)   (Nesterov 1983, with the gradient where w stands: Sutskever et al. 2013)
 adam       Kingma & Ba 2015, β₁ 0.9, β₂ 0.999, bias-corrected; λw is added to the gradient
 adamw      Loshchilov & Hutter 2019: the same, with w ← (1 − ηλ)w apart from the gradient
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from sonde.errors import RecipeError, did_you_mean
 
-OPTIMIZERS: tuple[str, ...] = ("sgd", "momentum", "adam", "adamw")
+OPTIMIZERS: tuple[str, ...] = ("sgd", "momentum", "nesterov", "adam", "adamw")
 
 
 def build(
-    name: str, model: nn.Module, *, lr: float, momentum: float = 0.9, weight_decay: float = 0.0, decay_bias: bool = False
+    name: str,
+    model: nn.Module,
+    *,
+    lr: float,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    decay_bias: bool = False,
+    bias_lr: float = 1.0,
 ) -> torch.optim.Optimizer:
     """The optimiser `name` over the parameters of `model` that are trained.
 
-    `momentum` is β of `momentum` alone. `weight_decay` λ (default 0) leaves out biases and the scales and shifts of
-    norms unless `decay_bias`. Raises RecipeError for an unknown name and for a model without parameters.
+    `momentum` is β of `momentum` and `nesterov` alone. `weight_decay` λ (default 0) leaves out biases and the scales and
+    shifts of norms unless `decay_bias`; `bias_lr` times `lr` is their rate, and each group's multiple stands under `scale`, which
+    schedules obey. Raises RecipeError for an unknown name and for a model without parameters.
     """
-    groups = decay_groups(model, weight_decay=weight_decay, decay_bias=decay_bias)
+    groups = decay_groups(model, weight_decay=weight_decay, decay_bias=decay_bias, bias_lr=bias_lr)
+    for group in groups:
+        group["lr"] = lr * group["scale"]
     if not groups:
         raise RecipeError("this model has no parameters to train", where="optim.name", remedy="train it with --epochs 0")
     fused = can_fuse(model)
     if name == "sgd":
         # With nothing to remember, one call a kind of operation measured a little faster than the fused kernel.
         return torch.optim.SGD(groups, lr=lr, foreach=fused)
-    if name == "momentum":
-        return torch.optim.SGD(groups, lr=lr, momentum=momentum, fused=fused)
+    if name in ("momentum", "nesterov"):
+        return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=name == "nesterov", fused=fused)
     if name == "adam":
         return torch.optim.Adam(groups, lr=lr, betas=(0.9, 0.999), eps=1e-8, fused=fused)
     if name == "adamw":
@@ -40,20 +53,22 @@ def build(
     raise RecipeError(f"there is no optimiser {name!r}", where="optim.name", remedy=did_you_mean(name, OPTIMIZERS))
 
 
-def decay_groups(model: nn.Module, *, weight_decay: float, decay_bias: bool = False) -> list[dict[str, object]]:
-    """Parameter groups: weights, which decay, and vectors (biases, scales and shifts of norms), which do not.
+def decay_groups(model: nn.Module, *, weight_decay: float, decay_bias: bool = False, bias_lr: float = 1.0) -> list[dict[str, Any]]:
+    """Parameter groups: weights, which decay, and vectors (biases, scales and shifts of norms), which do not unless `decay_bias`.
 
-    Each group names its parameters under `names`, in the model's order, so that a checkpoint can tell them apart.
+    Each group names its parameters under `names`, in the model's order, so that a checkpoint can tell them apart; `scale` is
+    its multiple of the learning rate, `bias_lr` for vectors.
     """
     weights: list[tuple[str, nn.Parameter]] = []
     vectors: list[tuple[str, nn.Parameter]] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            (weights if decay_bias or parameter.ndim > 1 else vectors).append((name, parameter))
-    groups: list[dict[str, object]] = []
-    for members, decay in ((weights, weight_decay), (vectors, 0.0)):
+            (weights if parameter.ndim > 1 else vectors).append((name, parameter))
+    groups: list[dict[str, Any]] = []
+    for members, decay, scale in ((weights, weight_decay, 1.0), (vectors, weight_decay if decay_bias else 0.0, bias_lr)):
         if members:
-            groups.append({"params": [p for _, p in members], "names": [n for n, _ in members], "weight_decay": decay})
+            params, names = [p for _, p in members], [n for n, _ in members]
+            groups.append({"params": params, "names": names, "weight_decay": decay, "scale": scale})
     return groups
 
 

@@ -18,11 +18,12 @@ Rule = Callable[[Tensor, Tensor, State, Tensor, dict[str, Any]], None]
 
 
 def sgd(w: Tensor, g: Tensor, state: State, lr: Tensor, options: dict[str, Any]) -> None:
-    """Gradient descent, w ← w − η(g + λw), and with momentum v ← βv + (g + λw), w ← w − ηv."""
+    """Gradient descent, w ← w − η(g + λw); with momentum v ← βv + (g + λw), w ← w − ηv; Nesterov's: w ← w − η((g + λw) + βv)."""
     if options["weight_decay"]:
         g = g + options["weight_decay"] * w
     if options["momentum"]:
-        g = state["momentum_buffer"].mul_(options["momentum"]).add_(g)
+        v = state["momentum_buffer"].mul_(options["momentum"]).add_(g)
+        g = g + options["momentum"] * v if options["nesterov"] else v
     w.sub_(lr * g)
 
 

@@ -20,6 +20,7 @@ RECIPES: dict[str, str] = {
     "mnist-lenet": "mnist-lenet.toml",
     "mnist-lenet-original": "mnist-lenet-original.toml",
     "cifar10-resnet20": "cifar10-resnet20.toml",
+    "cifar10-airbench": "cifar10-airbench.toml",
     "resnet18-cifar10": "resnet18-cifar10.toml",
     "california-mlp": "california-mlp.toml",
     "house-prices-mlp": "house-prices-mlp.toml",

@@ -74,7 +74,7 @@ def complete(recipe: Recipe, facts: Facts) -> Recipe:
         epochs = _epochs(facts.examples, batch, updates=5_000, most=100)
     optim = recipe.optim.model_dump()
     if optim["name"] is not None and optim["name"] != chosen["name"] and optim["lr"] is None:
-        chosen["lr"] = {"sgd": 0.1, "momentum": 0.05, "adam": 1e-3, "adamw": 1e-3}[optim["name"]]
+        chosen["lr"] = {"sgd": 0.1, "momentum": 0.05, "nesterov": 0.05, "adam": 1e-3, "adamw": 1e-3}[optim["name"]]
     return recipe.replace(
         model={"name": name},
         optim={key: value for key, value in chosen.items() if optim[key] is None},

@@ -3,6 +3,7 @@
 gradient descent   w ← w − ηg, until ‖g‖ ≤ ε
 SGD                w ← (1 − ηλ)w − ηg
 momentum           v ← βv + (g + λw),  w ← w − ηv                        (Polyak 1964; v starts as the first g + λw)
+Nesterov           v as in momentum,  w ← w − η((g + λw) + βv)           (Nesterov 1983; the form of Sutskever et al. 2013)
 Adam               m ← β₁m + (1 − β₁)g,  v ← β₂v + (1 − β₂)g²,           (Kingma & Ba 2015; λw joins g)
                    w ← w − η m̂ / (√v̂ + ε),  m̂ = m/(1 − β₁ᵗ),  v̂ = v/(1 − β₂ᵗ)
 AdamW              the same, with w ← (1 − ηλ)w apart from the gradient   (Loshchilov & Hutter 2019)
@@ -65,20 +66,22 @@ class SGD:
 
 @dataclass
 class Momentum:
-    """v ← βv + (g + λw), w ← w − ηv."""
+    """v ← βv + (g + λw), w ← w − ηv; `nesterov`: w ← w − η((g + λw) + βv)."""
 
     lr: float
     momentum: float = 0.9
     weight_decay: float = 0.0
     decay_bias: bool = False
+    nesterov: bool = False
     state: dict[str, Array] = field(default_factory=dict)
 
     def step(self, weights: Weights) -> None:
         for w, g, decay, name in _each(weights, self.weight_decay, self.decay_bias):
             v = self.state.setdefault(name, np.zeros_like(w.data))
             v *= self.momentum
-            v += g + decay * w.data if decay else g
-            w.data -= self.lr * v
+            g = g + decay * w.data if decay else g
+            v += g
+            w.data -= self.lr * (g + self.momentum * v if self.nesterov else v)
 
 
 @dataclass
@@ -114,6 +117,11 @@ class Adam:
 def AdamW(lr: float, *, weight_decay: float = 0.01, decay_bias: bool = False) -> Adam:
     """Adam whose weight decay is kept out of the averages: w ← (1 − ηλ)w, then Adam's step."""
     return Adam(lr, weight_decay=weight_decay, decay_bias=decay_bias, decoupled=True)
+
+
+def Nesterov(lr: float, *, momentum: float = 0.9, weight_decay: float = 0.0, decay_bias: bool = False) -> Momentum:
+    """Momentum that steps along where v is going: w ← w − η(g + βv)."""
+    return Momentum(lr, momentum=momentum, weight_decay=weight_decay, decay_bias=decay_bias, nesterov=True)
 
 
 def gradient_norm(weights: Weights) -> float:

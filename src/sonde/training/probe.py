@@ -45,6 +45,7 @@ class Tried:
             momentum=optim.momentum,
             weight_decay=optim.weight_decay or 0.0,
             decay_bias=optim.decay_bias,
+            bias_lr=optim.bias_lr,
         )
         step = Step(model, self.task)
         precision: Precision = self.recipe.training.precision or "float32"
@@ -80,7 +81,7 @@ class Tried:
         epoch, source = 0, iter(self.batches.epoch(0))
         for rate in tried:
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["scale"]
             pieces = next(source, None)
             if pieces is None:
                 epoch += 1

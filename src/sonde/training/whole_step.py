@@ -56,7 +56,7 @@ class WholeStep:
                 self.states[name], self.group_of[name] = self.optimizer.state[w], trained[id(w)]
             else:
                 self.others[name] = w.detach()
-        keys = ("weight_decay", "momentum", "betas", "eps", "decoupled_weight_decay")
+        keys = ("weight_decay", "momentum", "nesterov", "betas", "eps", "decoupled_weight_decay")
         self.options = [{key: group[key] for key in keys if key in group} for group in self.optimizer.param_groups]
         self.bound = True
 

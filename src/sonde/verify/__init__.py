@@ -68,6 +68,7 @@ PAIRS: dict[str, str] = {
     "softmax": "sonde.verify.training:softmax",
     "sgd": "sonde.verify.training:sgd",
     "momentum": "sonde.verify.training:momentum",
+    "nesterov": "sonde.verify.training:nesterov",
     "adam": "sonde.verify.training:adam",
     "adamw": "sonde.verify.training:adamw",
     "schedule": "sonde.verify.training:schedule",

@@ -94,6 +94,7 @@ def _check(recipe: Recipe, folder: Path) -> None:
         "batch normalisation in an MLP": bool(config.get("batch_norm")),
         "augmentation": bool(set(recipe.data.augment or ()) - {"none"}),
         f"the loss {options.get('loss')}": options.get("loss", "cross-entropy") != "cross-entropy" or "class_weights" in options,
+        "a learning rate of its own for biases": recipe.optim.bias_lr != 1,
         "K-fold": bool(recipe.data.folds),
         "more than one process": recipe.training.processes > 1,
         "reduced precision": (recipe.training.precision or "float32") not in ("float32",),
@@ -126,6 +127,7 @@ def _optimiser(recipe: Recipe) -> optimisers.Optimiser:
     made: dict[str, Callable[[], optimisers.Optimiser]] = {
         "sgd": lambda: optimisers.SGD(lr, weight_decay=decay, decay_bias=optim.decay_bias),
         "momentum": lambda: optimisers.Momentum(lr, momentum=optim.momentum, weight_decay=decay, decay_bias=optim.decay_bias),
+        "nesterov": lambda: optimisers.Nesterov(lr, momentum=optim.momentum, weight_decay=decay, decay_bias=optim.decay_bias),
         "adam": lambda: optimisers.Adam(lr, weight_decay=decay, decay_bias=optim.decay_bias),
         "adamw": lambda: optimisers.AdamW(lr, weight_decay=decay, decay_bias=optim.decay_bias),
     }

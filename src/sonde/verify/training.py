@@ -30,10 +30,11 @@ STEPS = 100
 SCRATCH: dict[str, Callable[..., scratch_optimisers.Optimiser]] = {
     "sgd": scratch_optimisers.SGD,
     "momentum": scratch_optimisers.Momentum,
+    "nesterov": scratch_optimisers.Nesterov,
     "adam": scratch_optimisers.Adam,
     "adamw": scratch_optimisers.AdamW,
 }
-RATES = {"sgd": 0.1, "momentum": 0.02, "adam": 0.01, "adamw": 0.01}
+RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adam": 0.01, "adamw": 0.01}
 
 
 def _optimiser(name: str) -> Pair:
@@ -86,6 +87,11 @@ def sgd() -> Pair:
 def momentum() -> Pair:
     """V ← βv + g, w ← w − ηv."""
     return _optimiser("momentum")
+
+
+def nesterov() -> Pair:
+    """Momentum with w ← w − η(g + βv)."""
+    return _optimiser("nesterov")
 
 
 def adam() -> Pair:
