@@ -6,26 +6,28 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sonde.data.prepare.images import ImagePreparation
 from sonde.data.prepare.table import TablePreparation
-from sonde.explain import boundary, classes, importance, numbers, surface, worst
+from sonde.explain import boundary, classes, importance, looking, numbers, surface, worst
 from sonde.explain.held_out import HeldOut, held_out, part_of
 from sonde.nn.prepared import own_losses
 from sonde.run import Run
 from sonde.training.checkpoints import write_json
 
 FORMAT = 1
+# What the pictures are called that a call writes anew.
+PICTURES = ("worst", "filters", "input", "saliency", "activation", "pair")
 
 
 def explain(run: Run, *, examples: bool = True) -> None:
-    """Write figures/explain.json and figures/worst-*.png, from the test part (else what folds held out, else validation).
+    """Write figures/explain.json and pictures beside it, from the test part (else what folds held out, else validation).
 
     Without `examples` nothing of single examples is written: no rows, names, pictures, points or series.
     The same run gives the same files.
     """
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
-    for old in folder.glob("worst-*.png"):
-        old.unlink()
+    looking.remove_old(folder, PICTURES)
     found: dict[str, Any] = {"format": FORMAT, "part": None}
     held = held_out(run)
     if held is not None and len(held.rows):
@@ -35,6 +37,8 @@ def explain(run: Run, *, examples: bool = True) -> None:
         found |= _importance(run, held)
     if not run.folds:
         found |= _inside(run, examples=examples)
+        if isinstance(run.preparation, ImagePreparation):
+            found |= _looking(run, held, folder, examples=examples)
     write_json(folder / "explain.json", found)
 
 
@@ -84,4 +88,15 @@ def _inside(run: Run, *, examples: bool) -> dict[str, Any]:
     if small:
         drawn = surface.surface(run, train, seed=seed)
         found |= {} if drawn is None else {"surface": drawn}
+    return found
+
+
+def _looking(run: Run, held: HeldOut | None, folder: Path, *, examples: bool) -> dict[str, Any]:
+    """First filters of an image model; of a classifier what it looks at, and the classes it mixes up, as pictures."""
+    drawn = looking.first_filters(run, folder)
+    found: dict[str, Any] = {} if drawn is None else {"filters": drawn}
+    classes_are_told = run.description["task"]["target"]["kind"] == "classes" and own_losses(run.model) is None
+    if examples and classes_are_told and held is not None and held.data is not None and "target" in held.rows.columns:
+        found["pairs"] = looking.pairs(held.rows, held.examples, folder)
+        found["looks"] = looking.looks(run, held.data, held.rows, folder)
     return found

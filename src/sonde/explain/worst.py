@@ -45,7 +45,7 @@ def worst(rows: pl.DataFrame, examples: Examples | None, folder: Path, *, kind: 
                 "prediction": _labels(_answers(row), columns) if kind == "labels" else _prediction(row),
                 "loss": plain(row["loss"]),
                 "probability": plain(row.get(PROBABILITY)),
-                "picture": _picture(examples, example, folder / f"worst-{number}.png"),
+                "picture": write_picture(examples, example, folder / f"worst-{number}.png"),
                 "row": _row(examples, example, columns),
             }
         )
@@ -87,8 +87,8 @@ def _row(examples: Examples | None, example: int, hidden: tuple[str, ...]) -> di
     return {name: plain(value) for name, value in examples.frame.row(example, named=True).items() if name not in hidden}
 
 
-def _picture(examples: Examples | None, example: int, path: Path) -> str | None:
-    """Write the picture; its address inside the run folder. None where there is none to read."""
+def write_picture(examples: Examples | None, example: int, path: Path) -> str | None:
+    """Write the picture of an example; its address inside the run folder. None where there is none to read."""
     if examples is None or examples.pictures is None:
         return None
     try:
@@ -100,7 +100,7 @@ def _picture(examples: Examples | None, example: int, path: Path) -> str | None:
 
 
 def thumbnail(pixels: np.ndarray) -> Image.Image:
-    """Pixels uint8 (height, width, 1 or 3) at a size to look at."""
+    """Pixels uint8 (height, width, 1 or 3) at a size to look at: small ones enlarged pixel by pixel, large ones shrunk."""
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     short, long = min(image.size), max(image.size)
     if long > LARGEST:

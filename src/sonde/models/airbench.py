@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -112,6 +112,14 @@ class Block(nn.Module):
 class Airbench(nn.Module):
     """Pictures of at least 9×9; made for 32×32."""
 
+    stages: ClassVar[dict[str, tuple[str, ...]]] = {
+        "stem": ("whiten",),
+        "stage1": ("layer1",),
+        "stage2": ("layer2",),
+        "stage3": ("layer3",),
+        "head": ("linear",),
+    }
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         first, second, third = config.widths
@@ -121,13 +129,6 @@ class Airbench(nn.Module):
         self.layer2 = Block(first, second, convolutions=config.convolutions)
         self.layer3 = Block(second, third, convolutions=config.convolutions)
         self.linear = nn.Linear(third, config.classes, bias=False)
-        self.stages: dict[str, tuple[str, ...]] = {
-            "stem": ("whiten",),
-            "stage1": ("layer1",),
-            "stage2": ("layer2",),
-            "stage3": ("layer3",),
-            "head": ("linear",),
-        }
 
     def start(self, batches: Iterable[tuple[tuple[Tensor, ...], Tensor]]) -> None:
         """Fit the whitening to all training pictures, as they are without augmentation."""

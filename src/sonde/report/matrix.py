@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sonde.report.html import Markup, figure, join, name, shorten, table, tag
+from sonde.report.html import Markup, figure, fold, join, name, shorten, table, tag, term
 from sonde.report.numbers import Real, percent, plural, show
 from sonde.report.svg import number
 
@@ -126,3 +126,26 @@ def hardest(classes: Sequence[str], counts: Sequence[Sequence[Real]], limit: int
         return Markup("")
     rows = [(name(classes[row], 40), percent(part), f"{show(counts[row][row])} of {show(sum(counts[row]))}") for part, row in worst]
     return figure("Hardest classes", table(["class", "found", "examples"], rows, numbers=(1, 2)))
+
+
+def class_by_class(classes: Sequence[str], counts: Sequence[Sequence[Real]], limit: int = 20) -> Markup:
+    """Examples, recall, precision and F1 of every class, the smallest F1 first; more than `limit` of them on demand."""
+    size = len(classes)
+    if size < 2 or len(counts) != size or any(len(row) != size for row in counts):
+        return Markup("")
+    scored = sorted((*_scores(counts, row), row) for row in range(size))
+    rows = []
+    for f1, recall, precision, row in scored:
+        given = sum(line[row] for line in counts)
+        shares = [percent(recall) if sum(counts[row]) else "–", percent(precision) if given else "–", show(f1, 3)]
+        rows.append((name(classes[row], 40), show(sum(counts[row])), show(given), *shares))
+    head = ["class", "examples", "answers", term("recall"), term("precision"), term("F1", "f1")]
+    first = table(head, rows[:limit], numbers=range(1, 6))
+    return join([first, fold(f"The other {size - limit} classes", table(head, rows[limit:], numbers=range(1, 6))) if size > limit else None])
+
+
+def _scores(counts: Sequence[Sequence[Real]], row: int) -> tuple[float, float, float]:
+    """F1, recall and precision of one class; 0 where nothing belongs to it, or nothing was given to it."""
+    hits, there, given = counts[row][row], sum(counts[row]), sum(line[row] for line in counts)
+    recall, precision = hits / there if there else 0.0, hits / given if given else 0.0
+    return 2 * hits / (there + given) if there + given else 0.0, recall, precision

@@ -9,6 +9,7 @@ from typing import Any
 from sonde.report.bars import histogram
 from sonde.report.html import Markup, fold, join, name, prose, shorten, table, tag
 from sonde.report.lines import Line, line_chart, thin
+from sonde.report.matrix import class_by_class as draw_classes
 from sonde.report.matrix import confusion as draw_confusion
 from sonde.report.numbers import finite, items, percent, plural, show, tables, text
 from sonde.report.numbers import table as as_table
@@ -26,11 +27,21 @@ def part_of(record: Record) -> str:
     return f"the {SPOKEN[part]} part" if part in SPOKEN else "held-out examples"
 
 
-def confusion(record: Record, view: View) -> Markup:
-    """Which classes are taken for which."""
+def _counted(record: Record) -> tuple[list[str], list[list[float]]]:
+    """The classes, and how often each (row) was given each answer (column)."""
     found = as_table(record.explain.get("confusion"))
     classes = [text(label) for label in items(found.get("classes"))]
-    counts = [[finite(value) or 0.0 for value in items(row)] for row in items(found.get("counts"))]
+    return classes, [[finite(value) or 0.0 for value in items(row)] for row in items(found.get("counts"))]
+
+
+def class_by_class(record: Record, view: View) -> Markup:
+    """Precision and recall of every class, the hardest first."""
+    return draw_classes(*_counted(record))
+
+
+def confusion(record: Record, view: View) -> Markup:
+    """Which classes are taken for which."""
+    classes, counts = _counted(record)
     return draw_confusion(classes, counts, title=f"Confusion matrix on {part_of(record)}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sonde.report import data_section, inside, mistakes, repeat
+from sonde.report import data_section, inside, looking, mistakes, repeat
 from sonde.report.curves import curves
 from sonde.report.headline import results
 from sonde.report.html import Markup, join, tag
@@ -71,6 +71,18 @@ SECTIONS: tuple[Section, ...] = (
         mistakes.confusion,
         "A [confusion matrix] shows not only how often the model is wrong but how.",
     ),
+    Section(
+        "classes",
+        "Class by class",
+        mistakes.class_by_class,
+        "Of a class, how much was found ([recall]), and how far the answer can be trusted ([precision]), on {part}.",
+    ),
+    Section(
+        "pairs",
+        "Mixed up, in pictures",
+        looking.pairs,
+        "The pairs of classes that are taken for one another most often, each with the mistakes that the model was surest of.",
+    ),
     Section("forecast", "The forecast", mistakes.forecast, "What was predicted, beside what then happened."),
     Section("residuals", "How far off it is", mistakes.residuals, "Predictions beside the truth on {part}, and what is left between them."),
     Section(
@@ -85,6 +97,18 @@ SECTIONS: tuple[Section, ...] = (
         mistakes.worst,
         "The examples with the largest [loss]. Look closely: some are hard, some are wrongly labelled, "
         "some show what the model has not understood.",
+    ),
+    Section(
+        "looks",
+        "Where it looked",
+        looking.looks,
+        "[Saliency]: which places of the picture speak for the answer. A model that looks beside the thing has learned something else.",
+    ),
+    Section(
+        "filters",
+        "What it looks for first",
+        looking.filters,
+        "The first layer's [filters|filter], learned from the pictures alone: edges, colours, spots. All that follows is made of their answers.",
     ),
     Section(
         "importance",
