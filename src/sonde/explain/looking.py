@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -67,8 +68,8 @@ def looks(run: Run, data: PartData, rows: pl.DataFrame, folder: Path) -> dict[st
         pixels = images[place].permute(1, 2, 0).cpu().numpy()
         seen = []
         for number, (name, values) in enumerate(maps[place]):
-            path = folder / f"saliency-{place}-{number}.png"
-            thumbnail(paint.overlay(pixels, values)).save(path, optimize=True)
+            path = folder / f"saliency-{place}-{number}.jpg"
+            _overlaid(pixels, values).save(path, quality=88, optimize=True)
             seen.append({"class": name, "file": f"{folder.name}/{path.name}"})
         path = folder / f"input-{place}.png"
         thumbnail(pixels).save(path, optimize=True)
@@ -157,6 +158,14 @@ def _activations(outputs: dict[str, Tensor], place: int, folder: Path) -> list[d
     return found
 
 
+def _overlaid(pixels: np.ndarray, values: np.ndarray) -> Image.Image:
+    """The picture at a size to look at, under a map that is smooth at that size."""
+    large = thumbnail(pixels)
+    smooth = Image.fromarray(values.astype(np.float32)).resize(large.size, Image.Resampling.BILINEAR)
+    shown = np.asarray(large)
+    return Image.fromarray(paint.overlay(shown[..., None] if shown.ndim == 2 else shown, np.asarray(smooth)))
+
+
 def _spread(given: list[Any], most: int) -> list[Any]:
     """At most `most` of `given`, evenly, the first and the last among them."""
     if len(given) <= most:
@@ -165,7 +174,7 @@ def _spread(given: list[Any], most: int) -> list[Any]:
 
 
 def remove_old(folder: Path, kinds: Iterable[str]) -> None:
-    """Remove what an earlier call has written: `folder`/<kind>-*.png and <kind>.png."""
+    """Remove what an earlier call has written: `folder`/<kind>.png, <kind>-*.png and <kind>-*.jpg."""
     for kind in kinds:
-        for old in (*folder.glob(f"{kind}-*.png"), folder / f"{kind}.png"):
+        for old in (*folder.glob(f"{kind}-*.png"), *folder.glob(f"{kind}-*.jpg"), folder / f"{kind}.png"):
             old.unlink(missing_ok=True)

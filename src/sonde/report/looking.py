@@ -41,7 +41,7 @@ def looks(record: Record, view: View) -> Markup:
         return Markup("")
     if text(found.get("method")) == "grad-cam":
         how = prose(
-            "Grad-CAM (Selvaraju et al. 2017) on the output of `{}`: light places speak for the class named below. "
+            "Grad-CAM (Selvaraju et al. 2017) on the output of `{}`: light places speak for the class named below, dark ones do not. "
             "First the surest right answers, then the worst wrong ones.",
             text(found.get("stage")),
         )

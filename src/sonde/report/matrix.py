@@ -137,7 +137,7 @@ def class_by_class(classes: Sequence[str], counts: Sequence[Sequence[Real]], lim
     rows = []
     for f1, recall, precision, row in scored:
         given = sum(line[row] for line in counts)
-        shares = [percent(recall) if sum(counts[row]) else "–", percent(precision) if given else "–", show(f1, 3)]
+        shares = [percent(recall) if sum(counts[row]) else "–", percent(precision) if given else "–", f"{f1:.3f}"]
         rows.append((name(classes[row], 40), show(sum(counts[row])), show(given), *shares))
     head = ["class", "examples", "answers", term("recall"), term("precision"), term("F1", "f1")]
     first = table(head, rows[:limit], numbers=range(1, 6))
