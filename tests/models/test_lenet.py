@@ -39,6 +39,6 @@ def test_any_size_and_channels(size: int, channels: int) -> None:
 
 
 def test_too_small_pictures_are_refused_with_the_smallest_size() -> None:
-    message = r"LeNet cannot read pictures of 11×11: after its first pooling a 5×5 kernel no longer fits\n.*at least 12×12"
+    message = r"lenet cannot read pictures of 11×11: its layers leave something only of 12×12 or more\n.*--size 12 or larger"
     with pytest.raises(RecipeError, match=message):
         models.build("lenet", {"channels": 1, "size": 11, "classes": 4})

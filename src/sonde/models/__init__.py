@@ -31,6 +31,28 @@ MODELS: dict[str, str] = {
     "preresnet110": "sonde.models.preresnet",
     "preresnet164": "sonde.models.preresnet",
     "preresnet1001": "sonde.models.preresnet",
+    "alexnet": "sonde.models.alexnet",
+    "alexnet-course": "sonde.models.alexnet",
+    "vgg11": "sonde.models.vgg",
+    "vgg13": "sonde.models.vgg",
+    "vgg16": "sonde.models.vgg",
+    "vgg19": "sonde.models.vgg",
+    "vgg11-bn": "sonde.models.vgg",
+    "vgg13-bn": "sonde.models.vgg",
+    "vgg16-bn": "sonde.models.vgg",
+    "vgg19-bn": "sonde.models.vgg",
+    "nin": "sonde.models.nin",
+    "nin-cifar": "sonde.models.nin",
+    "googlenet": "sonde.models.googlenet",
+    "googlenet-paper": "sonde.models.googlenet",
+    "inception-v2": "sonde.models.inception_v2",
+    "inception-v3": "sonde.models.inception_v3",
+    "inception-v4": "sonde.models.inception_v4",
+    "inception-resnet-v2": "sonde.models.inception_resnet_v2",
+    "wide-resnet50-2": "sonde.models.resnet",
+    "wide-resnet101-2": "sonde.models.resnet",
+    "wide-resnet16-4": "sonde.models.preresnet",
+    "wide-resnet28-10": "sonde.models.preresnet",
     "airbench94": "sonde.models.airbench",
     "airbench95": "sonde.models.airbench",
     "airbench96": "sonde.models.airbench",
@@ -84,5 +106,25 @@ def check_fit(name: str, *, task: str, images: bool) -> None:
 
 
 def build(name: str, table: dict[str, Any]) -> nn.Module:
-    """The model, with fresh weights drawn from the global generator."""
-    return module(name).build(config(name, table))
+    """The model, with fresh weights drawn from the global generator. Raises RecipeError for pictures that are too small for it."""
+    _check_size(name, table)
+    network: nn.Module = module(name).build(config(name, table))
+    return network
+
+
+def smallest(name: str, table: dict[str, Any]) -> int:
+    """The least height and width in pixels that the model can read with `table`'s values; 1 where its file has no `smallest`."""
+    file = module(name)
+    least: int = file.smallest(config(name, table)) if "smallest" in vars(file) else 1
+    return least
+
+
+def _check_size(name: str, table: dict[str, Any]) -> None:
+    """RecipeError that names the smallest size, where the pictures' is less."""
+    least = smallest(name, table)
+    if least > 1 and (size := config(name, table).size) < least:
+        raise RecipeError(
+            f"{name} cannot read pictures of {size}×{size}: its layers leave something only of {least}×{least} or more",
+            where="data.size",
+            remedy=f"use --size {least} or larger, or a model for smaller pictures, such as resnet20 or mlp",
+        )

@@ -13,7 +13,6 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sonde.errors import RecipeError
 from sonde.nn.activation import Activation, activation
 from sonde.nn.convolution_pool import ConvolutionPool
 from sonde.nn.initialise import initialise
@@ -36,22 +35,13 @@ VARIANTS: dict[str, Config] = {
     "lenet-original": Config(activation="sigmoid", pooling="average"),
 }
 
-SMALLEST = 12
-
-
 class LeNet(nn.Module):
-    """Two convolutions with pooling, three dense layers. Raises RecipeError for pictures under 12×12."""
+    """Two convolutions with pooling, three dense layers."""
 
     stages: ClassVar[dict[str, tuple[str, ...]]] = {"stem": ("conv1",), "stage1": ("conv2",), "head": ("fc1", "fc2", "fc3")}
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        if config.size < SMALLEST:
-            raise RecipeError(
-                f"LeNet cannot read pictures of {config.size}×{config.size}: after its first pooling a 5×5 kernel no longer fits",
-                where="data.size",
-                remedy=f"use pictures of at least {SMALLEST}×{SMALLEST} (--size {SMALLEST}) or another model, such as mlp or resnet20",
-            )
         side = (config.size // 2 - 4) // 2
         self.conv1 = ConvolutionPool(config.channels, 6, 5, padding=2, act=config.activation, pooling=config.pooling)
         self.conv2 = ConvolutionPool(6, 16, 5, act=config.activation, pooling=config.pooling)
@@ -69,6 +59,11 @@ class LeNet(nn.Module):
         x = self.activation(self.fc1(x.flatten(1)))
         logits: Tensor = self.fc3(self.activation(self.fc2(x)))
         return logits
+
+
+def smallest(config: Config) -> int:
+    """The least size: below, a 5×5 kernel no longer fits after the first pooling."""
+    return 12
 
 
 def build(config: Config) -> LeNet:

@@ -1,13 +1,14 @@
-"""Residual networks for photographs (He et al. 2016, "Deep residual learning for image recognition").
+"""Residual networks for photographs (He et al. 2016, "Deep residual learning for image recognition"), also with wide bottlenecks.
 
-State keys and parameter counts are torchvision's, so that its published weights load. As there, the bottleneck's
-stride sits in its 3×3 convolution ("ResNet v1.5").
+The wide ones double the channels of each bottleneck's 3×3 convolution (Zagoruyko & Komodakis 2016, "Wide residual networks"). State keys
+and parameter counts are torchvision's, so that its published weights load. As there, the bottleneck's stride sits in its 3×3 convolution
+("ResNet v1.5").
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -15,11 +16,12 @@ from torch import Tensor, nn
 
 from sonde.nn.batch_norm import BatchNorm
 from sonde.nn.initialise import initialise
+from sonde.nn.sizes import Stem, small_stem
 
 
 @dataclass(frozen=True)
 class Config:
-    """`blocks` of the four stages, `width` of the first one.
+    """`blocks` of the four stages, `width` of the first one; inside a bottleneck it is `widen` times that.
 
     `stem`: `photo` (7×7, stride 2, then pooling: 1/4 of the size), `small` (3×3, stride 1, no pooling), or `auto`: small
     up to 64 pixels. The keys are the same. `zero_last` starts each block's last γ at 0, so that the block begins as the
@@ -32,7 +34,8 @@ class Config:
     blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
     bottleneck: bool = False
     width: int = 64
-    stem: Literal["auto", "photo", "small"] = "auto"
+    widen: int = 1
+    stem: Stem = "auto"
     zero_last: bool = True
 
 
@@ -42,6 +45,8 @@ VARIANTS: dict[str, Config] = {
     "resnet50": Config(blocks=(3, 4, 6, 3), bottleneck=True),
     "resnet101": Config(blocks=(3, 4, 23, 3), bottleneck=True),
     "resnet152": Config(blocks=(3, 8, 36, 3), bottleneck=True),
+    "wide-resnet50-2": Config(blocks=(3, 4, 6, 3), bottleneck=True, widen=2),
+    "wide-resnet101-2": Config(blocks=(3, 4, 23, 3), bottleneck=True, widen=2),
 }
 
 
@@ -62,15 +67,16 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1×1 down to `width` channels, 3×3, 1×1 up to four times as many, and a shortcut."""
+    """1×1 to `widen`·`width` channels, 3×3, 1×1 to 4·`width`, and a shortcut."""
 
-    def __init__(self, channels_in: int, width: int, *, stride: int) -> None:
+    def __init__(self, channels_in: int, width: int, *, stride: int, widen: int = 1) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, width, 1, bias=False)
-        self.bn1 = BatchNorm(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
-        self.bn2 = BatchNorm(width)
-        self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
+        inner = widen * width
+        self.conv1 = nn.Conv2d(channels_in, inner, 1, bias=False)
+        self.bn1 = BatchNorm(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, 1, bias=False)
+        self.bn2 = BatchNorm(inner)
+        self.conv3 = nn.Conv2d(inner, 4 * width, 1, bias=False)
         self.bn3 = BatchNorm(4 * width)
         self.downsample = _shortcut(channels_in, 4 * width, stride=stride)
 
@@ -95,7 +101,7 @@ class ResNet(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         width, expansion = config.width, 4 if config.bottleneck else 1
-        small = config.stem == "small" or (config.stem == "auto" and config.size <= 64)
+        small = small_stem(config.stem, config.size)
         kernel, stride, padding = (3, 1, 1) if small else (7, 2, 3)
         self.conv1 = nn.Conv2d(config.channels, width, kernel, stride, padding, bias=False)
         self.bn1 = BatchNorm(width)
@@ -131,9 +137,13 @@ def _shortcut(channels_in: int, channels: int, *, stride: int) -> nn.Sequential 
 
 
 def _stage(config: Config, channels_in: int, width: int, *, blocks: int, stride: int) -> nn.Sequential:
-    block = Bottleneck if config.bottleneck else BasicBlock
+    def block(before: int, stride: int) -> BasicBlock | Bottleneck:
+        if config.bottleneck:
+            return Bottleneck(before, width, stride=stride, widen=config.widen)
+        return BasicBlock(before, width, stride=stride)
+
     channels = 4 * width if config.bottleneck else width
-    return nn.Sequential(block(channels_in, width, stride=stride), *(block(channels, width, stride=1) for _ in range(blocks - 1)))
+    return nn.Sequential(block(channels_in, stride), *(block(channels, 1) for _ in range(blocks - 1)))
 
 
 def build(config: Config) -> ResNet:
