@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from sonde import recipes, record, tasks
-from sonde.data.augment import augmentation
+from sonde.data import augment
 from sonde.data.batches import Batches
 from sonde.data.open import known_sets
 from sonde.errors import Interrupted, RunError, SondeError, UsageError, did_you_mean
 from sonde.experiment import Experiment, prepare
 from sonde.explain.explain import explain
+from sonde.nn.prepared import own_losses
 from sonde.optim import optimizers
 from sonde.recipe import Recipe, read
 from sonde.report.page import write_report
@@ -77,6 +78,7 @@ def train(recipe: Recipe, *, data: Any = None, out: Path | None = None, listen: 
     neither the best nor the last leave no checkpoint. Raises the errors of sonde.errors; Interrupted after
     Ctrl-C or SIGTERM, when everything has been saved.
     """
+    augment.parse(recipe.data.augment or ())  # what is misspelt is said before anything slow
     if recipe.training.processes > 1 and "WORLD_SIZE" not in os.environ:
         return _train_processes(recipe, data, out, listen)
     with join(recipe.training.device) as world:
@@ -179,6 +181,11 @@ def _fit(
 def _batches(experiment: Experiment, world: World) -> tuple[Batches, Batches | None]:
     """The training part in the order of its epochs, and the validation part as it stands, where there is one."""
     recipe, part = experiment.recipe, experiment.parts["train"]
+    augment.check(
+        recipe.data.augment or (),
+        kind=experiment.dataset.content.kind,
+        mixable=recipe.task.name in tasks.MIXING and own_losses(experiment.model) is None,
+    )
     batches = Batches(
         part.columns,
         part.index,
@@ -189,7 +196,8 @@ def _batches(experiment: Experiment, world: World) -> tuple[Batches, Batches | N
         rank=world.rank,
         world_size=world.size,
         accumulate=recipe.training.accumulate,
-        augment=augmentation(recipe.data.augment or (), seed=recipe.training.seed),
+        augment=augment.augmentation(recipe.data.augment or (), seed=recipe.training.seed),
+        mix=augment.mixing(recipe.data.augment or (), seed=recipe.training.seed),
     )
     held = experiment.parts.get("validation")
     if held is None or not len(held.index):

@@ -6,8 +6,10 @@ step costs next to nothing. Columns that stand in files are gathered in file ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,6 +25,31 @@ BLOCK_MAPPED = 32 * 2**20
 RESIDENT = 0.6  # of a device's free memory that the columns may take
 
 Augment = Callable[[Tensor, Tensor, int], Tensor]
+Columned = tuple[tuple[Tensor, ...], Tensor | None]  # inputs and targets
+
+
+@runtime_checkable
+class Mix(Protocol):
+    """Mixes another example into each: Mixup and its kin (data/augment/mix.py)."""
+
+    def partners(self, index: Tensor, epoch: int, count: int) -> Tensor:
+        """Which of `count` examples is mixed into each of the examples `index`."""
+        ...
+
+    def __call__(self, pictures: Tensor, others: Tensor, index: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+        """The mixed pictures, and the share of each that is its own."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The examples of some steps: what `Batch` has of each."""
+
+    inputs: tuple[Tensor, ...]
+    targets: Tensor | None
+    numbers: Tensor
+    partners: Tensor | None = None
+    shares: Tensor | None = None
 
 
 class Batches:
@@ -30,7 +57,8 @@ class Batches:
 
     Each global batch is cut contiguously over `world_size` ranks and then into at most `accumulate` pieces, so that the
     pieces of all ranks in order are the same examples however it is cut. The last batch holds what is left. `augment`
-    takes (pictures, example numbers, epoch) and is applied to the first input. `steps` is the number of batches an epoch.
+    takes (pictures, example numbers, epoch) and is applied to the first input; `mix` then mixes other examples of `index`,
+    augmented in the same way, into it. `steps` is the number of batches an epoch.
     """
 
     def __init__(
@@ -46,13 +74,15 @@ class Batches:
         world_size: int = 1,
         accumulate: int = 1,
         augment: Augment | None = None,
+        mix: Mix | None = None,
     ) -> None:
         if batch_size < 1 or accumulate < 1 or not 0 <= rank < world_size:
             raise ValueError(f"batch_size {batch_size} and accumulate {accumulate} are at least 1, rank {rank} is below world_size {world_size}")
         self.device = torch.device(device)
         self.index = torch.from_numpy(np.ascontiguousarray(index, dtype=np.int64))
         self.batch_size, self.seed, self.shuffle = batch_size, seed, shuffle
-        self.rank, self.world_size, self.accumulate, self.augment = rank, world_size, accumulate, augment
+        self.rank, self.world_size, self.accumulate = rank, world_size, accumulate
+        self.augment, self.mix = augment, mix
         self.steps = -(-len(self.index) // batch_size)
         tensors = [*columns.inputs] + ([] if columns.targets is None else [columns.targets])
         self.row_bytes = sum(tensor.element_size() * tensor[:1].numel() for tensor in tensors) or 1
@@ -95,38 +125,60 @@ class Batches:
         """This rank's examples of some steps, and the sizes of each step's pieces."""
         batch = order[first * self.batch_size : last * self.batch_size]
         size = min(self.batch_size, len(batch))
-        begin, end = _cut(size, self.world_size, self.rank)
+        begin, end = cut(size, self.world_size, self.rank)
         mine = batch if self.world_size == 1 else batch.view(last - first, size)[:, begin:end].reshape(-1)
         # As many pieces on every rank (their collectives must meet), and no more than the largest share has examples.
         pieces = min(self.accumulate, max(1, -(-size // self.world_size)))
-        sizes = [stop - begin for begin, stop in (_cut(end - begin, pieces, piece) for piece in range(pieces))]
+        sizes = [stop - begin for begin, stop in (cut(end - begin, pieces, piece) for piece in range(pieces))]
         return mine, [sizes] * (last - first)
 
-    def _gather(self, rows: Tensor, epoch: int) -> tuple[tuple[Tensor, ...], Tensor | None, Tensor]:
-        """Inputs, targets and example numbers of a block, augmented."""
-        inputs = tuple(_wide(tensor.index_select(0, rows)) for tensor in self.columns.inputs)
-        targets = None if self.columns.targets is None else self.columns.targets.index_select(0, rows)
+    def _gather(self, rows: Tensor, epoch: int) -> _Block:
+        """The examples of a block, augmented and mixed."""
         numbers = self.numbers[rows] if self.own_rows else rows
-        return self._augmented(inputs, numbers, epoch), targets, numbers
+        if self.mix is None:
+            return self._block(self._take(rows), numbers, None, numbers, epoch)
+        places = self.mix.partners(numbers, epoch, len(self.index))
+        others = self.numbers[places]
+        return self._block(self._take(rows), numbers, self._take(places if self.own_rows else others), others, epoch)
+
+    def _take(self, rows: Tensor) -> Columned:
+        targets = None if self.columns.targets is None else self.columns.targets.index_select(0, rows)
+        return tuple(tensor.index_select(0, rows) for tensor in self.columns.inputs), targets
+
+    def _block(self, taken: Columned, numbers: Tensor, mixed_in: Columned | None, others: Tensor, epoch: int) -> _Block:
+        """What was taken, as it is seen in this epoch; `mixed_in` are the examples `others`."""
+        inputs, targets = self._seen(taken, numbers, epoch)
+        if mixed_in is None or self.mix is None:
+            return _Block(inputs, targets, numbers)
+        theirs, partners = self._seen(mixed_in, others, epoch)
+        pictures, shares = self.mix(inputs[0], theirs[0], numbers, epoch)
+        return _Block((pictures, *inputs[1:]), targets, numbers, partners, shares)
 
     def _ahead(self, order: Tensor, epoch: int, start: int) -> Iterator[list[Batch]]:
         """As `epoch`, from files: each block is read in file order by a thread, while the block before is used."""
         blocks = list(self._blocks(start))
         with ThreadPoolExecutor(1) as pool:
-            waiting: Future[tuple[tuple[Tensor, ...], Tensor | None, Tensor, list[list[int]]]] | None = None
+            waiting: Future[tuple[list[list[int]], Columned, Tensor, Columned | None, Tensor]] | None = None
             for number in range(len(blocks) + 1):
                 ready = waiting
-                waiting = pool.submit(self._read, order, *blocks[number]) if number < len(blocks) else None
+                waiting = pool.submit(self._read, order, *blocks[number], epoch) if number < len(blocks) else None
                 if ready is None:
                     continue
-                inputs, targets, rows, sizes = ready.result()
-                inputs = tuple(_wide(tensor.to(self.device, non_blocking=True)) for tensor in inputs)
-                targets = None if targets is None else targets.to(self.device, non_blocking=True)
-                rows = rows.to(self.device, non_blocking=True)
-                yield from _steps((self._augmented(inputs, rows, epoch), targets, rows), sizes)
+                sizes, taken, rows, mixed_in, others = ready.result()
+                here = None if mixed_in is None else self._here(mixed_in)
+                numbers = rows.to(self.device, non_blocking=True)
+                yield from _steps(self._block(self._here(taken), numbers, here, others.to(self.device, non_blocking=True), epoch), sizes)
 
-    def _read(self, order: Tensor, first: int, last: int) -> tuple[tuple[Tensor, ...], Tensor | None, Tensor, list[list[int]]]:
+    def _read(self, order: Tensor, first: int, last: int, epoch: int) -> tuple[list[list[int]], Columned, Tensor, Columned | None, Tensor]:
+        """The sizes of a block's pieces, its columns and rows, and those of the examples to be mixed in."""
         rows, sizes = self._rows(order, first, last)
+        if self.mix is None:
+            return sizes, self._from_files(rows), rows, None, rows
+        others = self.index[self.mix.partners(rows, epoch, len(self.index))]
+        return sizes, self._from_files(rows), rows, self._from_files(others), others
+
+    def _from_files(self, rows: Tensor) -> Columned:
+        """The columns' rows, read in file order."""
         ascending, place = rows.sort()
         back = torch.empty_like(place)
         back[place] = torch.arange(len(place))
@@ -137,10 +189,18 @@ class Batches:
             return found.pin_memory() if pin else found
 
         targets = None if self.columns.targets is None else some(self.columns.targets)
-        return tuple(some(tensor) for tensor in self.columns.inputs), targets, rows, sizes
+        return tuple(some(tensor) for tensor in self.columns.inputs), targets
 
-    def _augmented(self, inputs: tuple[Tensor, ...], rows: Tensor, epoch: int) -> tuple[Tensor, ...]:
-        return inputs if self.augment is None else (self.augment(inputs[0], rows, epoch), *inputs[1:])
+    def _here(self, taken: Columned) -> Columned:
+        """On the device."""
+        inputs, targets = taken
+        moved = tuple(tensor.to(self.device, non_blocking=True) for tensor in inputs)
+        return moved, None if targets is None else targets.to(self.device, non_blocking=True)
+
+    def _seen(self, taken: Columned, numbers: Tensor, epoch: int) -> Columned:
+        """As the model is given them in this epoch."""
+        inputs, targets = tuple(_wide(tensor) for tensor in taken[0]), taken[1]
+        return inputs if self.augment is None else (self.augment(inputs[0], numbers, epoch), *inputs[1:]), targets
 
     def _fits(self, size: int) -> bool:
         """Whether columns of `size` bytes may stay on the device."""
@@ -150,23 +210,29 @@ class Batches:
         return size <= RESIDENT * free
 
 
-def _steps(block: tuple[tuple[Tensor, ...], Tensor | None, Tensor], sizes: list[list[int]]) -> Iterator[list[Batch]]:
+def _steps(block: _Block, sizes: list[list[int]]) -> Iterator[list[Batch]]:
     """The pieces of each step as views of the block."""
-    inputs, targets, rows = block
     flat = [size for step in sizes for size in step]
-    columns = list(zip(*(tensor.split(flat) for tensor in inputs), strict=True))
-    wanted = [None] * len(flat) if targets is None else targets.split(flat)
-    numbers = rows.split(flat)
+
+    def split(values: Tensor | None) -> Sequence[Tensor | None]:
+        return [None] * len(flat) if values is None else values.split(flat)
+
+    columns = list(zip(*(tensor.split(flat) for tensor in block.inputs), strict=True))
+    targets, partners, shares = split(block.targets), split(block.partners), split(block.shares)
+    numbers = block.numbers.split(flat)
     place = 0
     for step in sizes:
         pieces = []
         for size in step:
-            pieces.append(Batch(columns[place], wanted[place], numbers[place], {"examples": float(size)}))
+            counts = {"examples": float(size)}
+            pieces.append(
+                Batch(columns[place], targets[place], numbers[place], counts, partners=partners[place], shares=shares[place])
+            )
             place += 1
         yield pieces
 
 
-def _cut(size: int, parts: int, part: int) -> tuple[int, int]:
+def cut(size: int, parts: int, part: int) -> tuple[int, int]:
     """Where part `part` of `parts` contiguous ones begins and ends; the first ones are larger by one where they must."""
     each, more = divmod(size, parts)
     begin = part * each + min(part, more)

@@ -12,6 +12,7 @@ that two draws for one example are independent: a number, or an int64 tensor tha
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -40,6 +41,46 @@ def normal(seed: int, epoch: int, index: Tensor, place: int | Tensor) -> Tensor:
     radius = ((_shift(drawn, 32).to(torch.float64) + 1.0) * 2.0**-32).log().mul(-2.0).sqrt()
     angle = (drawn & 0xFFFFFFFF).to(torch.float64) * (2.0 * math.pi * 2.0**-32)
     return (radius * angle.cos()).to(torch.float32)
+
+
+def normals(seed: int, epoch: int, index: Tensor, place: int, count: int) -> Tensor:
+    """Standard normal float32, `count` for each element of `index`, as a further axis: `normal` for many, at a sixth of its time.
+
+    Both numbers of a pair are used and all is done in float32; |value| ≤ 6.7. The draws take the places from `place` on.
+    """
+    places = place + torch.arange((count + 1) // 2, device=index.device)
+    drawn = bits(seed, epoch, index[..., None], places)
+    radius = ((_shift(drawn, 32).to(torch.float32) + 1.0) * 2.0**-32).log_().mul_(-2.0).clamp_(min=0).sqrt_()
+    angle = (drawn & 0xFFFFFFFF).to(torch.float32) * (2.0 * math.pi * 2.0**-32)
+    return torch.cat([radius * angle.cos(), radius * angle.sin()], -1)[..., :count]
+
+
+def beta(seed: int, epoch: int, index: Tensor, place: int, *, alpha: float) -> Tensor:
+    """float32 from Beta(α, α), symmetric about ½, by inverting its distribution function (to about 1e-5 of it); α in 0.01 … 100."""
+    drawn = uniform(seed, epoch, index, place).double()
+    below, power = _lower_half(alpha)
+    below = below.to(index.device)
+    wanted = torch.minimum(drawn, 1 - drawn) * 2  # of the half below ½, whose mirror image is the other half
+    right = torch.searchsorted(below, wanted).clamp(1, len(below) - 1)
+    low, high = below[right - 1], below[right]
+    t = (right - 1 + (wanted - low) / (high - low).clamp(min=1e-300)) / (len(below) - 1)
+    x = 0.5 * t.clamp(0, 1).pow(power)
+    return torch.where(drawn < 0.5, x, 1 - x).float()
+
+
+@lru_cache(maxsize=8)
+def _lower_half(alpha: float) -> tuple[Tensor, float]:
+    """The distribution function of Beta(α, α) under the condition x ≤ ½, at x = ½·tᵖ for even t in 0 … 1, and p.
+
+    With p = 1/α the density over t has no pole at 0: x^(α−1) dx is a constant times dt.
+    """
+    power = max(1.0, 1 / alpha)
+    t = torch.linspace(0, 1, 8_193, dtype=torch.float64)
+    x = 0.5 * t.pow(power)
+    rising = torch.ones_like(t) if alpha <= 1 else (2 * x).pow(alpha - 1)
+    density = rising * (2 - 2 * x).pow(alpha - 1)
+    sums = torch.cat([t[:1], torch.cumulative_trapezoid(density)])
+    return sums / sums[-1], power
 
 
 def integers(seed: int, epoch: int, index: Tensor, place: int | Tensor, *, low: int, high: int) -> Tensor:

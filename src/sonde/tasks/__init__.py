@@ -20,6 +20,8 @@ TASKS: dict[str, str] = {
     "regression": "sonde.tasks.regression:Regression",
     "forecasting": "sonde.tasks.forecasting:Forecasting",
 }
+# Tasks whose labels can be mixed: λ·L(y₁) + (1 − λ)·L(y₂) means something for one picture made of two.
+MIXING = ("classification", "multi-label-classification", "regression")
 
 
 @dataclass(frozen=True)

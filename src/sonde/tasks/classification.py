@@ -23,7 +23,7 @@ from sonde.nn.prepared import own_losses
 from sonde.tasks import Loss, Metric
 from sonde.tasks.constant import constant
 from sonde.tasks.options import choice, share
-from sonde.tasks.terms import from_terms
+from sonde.tasks.terms import from_terms, summed
 
 LOSSES = ("cross-entropy", "squared")
 # Above this many classes a table shows the probability of the predicted class alone.
@@ -70,7 +70,7 @@ class Classification:
             terms, output = own(batch.inputs, known(batch))
             return from_terms(terms, _of_each_class(output), totals)
         output = _of_each_class(model(*batch.inputs))
-        total = self._total(output, batch)
+        total = summed(self._total(output, targets, weights) for targets, weights in batch.labels())
         return Loss(total / totals["examples"], {"loss": (total.detach(), batch.counts["examples"])}, output.detach())
 
     def predict(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
@@ -101,10 +101,9 @@ class Classification:
             return columns | {"probability": probabilities[np.arange(len(answers)), answers]}
         return columns | {f"probability:{name}": probabilities[:, i] for i, name in enumerate(self.classes)}
 
-    def _total(self, output: Tensor, batch: Batch) -> Tensor:
+    def _total(self, output: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
         """The sum of the examples' losses, each times its weight."""
-        targets = known(batch)
-        if self.criterion == "cross-entropy" and self.weights is None and batch.weights is None:
+        if self.criterion == "cross-entropy" and self.weights is None and weights is None:
             return F.cross_entropy(output, targets, reduction="sum", label_smoothing=self.smoothing)
         if self.criterion == "squared":
             # ‖e_y − o‖² = ‖o‖² − 2·o_y + 1, so that no one-hot matrix is made.
@@ -113,8 +112,8 @@ class Classification:
             losses = F.cross_entropy(output, targets, reduction="none", label_smoothing=self.smoothing)
         if self.weights is not None:
             losses = losses * constant(self.weights, like=output)[targets]
-        if batch.weights is not None:
-            losses = losses * batch.weights
+        if weights is not None:
+            losses = losses * weights
         return losses.sum()
 
 

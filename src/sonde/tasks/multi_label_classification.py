@@ -16,7 +16,7 @@ from sonde.metrics.rows import RowMetric
 from sonde.metrics.state import known
 from sonde.nn.prepared import own_losses
 from sonde.tasks import Loss, Metric
-from sonde.tasks.terms import from_terms
+from sonde.tasks.terms import from_terms, summed
 
 # Up to so many labels, each one's own measures are reported too.
 SHOWN = 20
@@ -42,13 +42,16 @@ class MultiLabelClassification:
         own = own_losses(model)
         if own is not None:
             return from_terms(*own(batch.inputs, known(batch)), totals)
-        output, targets = model(*batch.inputs), known(batch)
-        if batch.weights is None:
-            total = F.binary_cross_entropy_with_logits(output, targets, reduction="sum") / len(self.labels)
-        else:
-            losses = F.binary_cross_entropy_with_logits(output, targets, reduction="none")
-            total = (losses.mean(1) * batch.weights).sum()
+        output = model(*batch.inputs)
+        total = summed(self._total(output, targets, weights) for targets, weights in batch.labels())
         return Loss(total / totals["examples"], {"loss": (total.detach(), batch.counts["examples"])}, output.detach())
+
+    def _total(self, output: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+        """The sum of the examples' losses, each times its weight."""
+        if weights is None:
+            return F.binary_cross_entropy_with_logits(output, targets, reduction="sum") / len(self.labels)
+        losses = F.binary_cross_entropy_with_logits(output, targets, reduction="none")
+        return (losses.mean(1) * weights).sum()
 
     def predict(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
         logits: Tensor = model(*inputs)

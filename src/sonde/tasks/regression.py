@@ -19,7 +19,7 @@ from sonde.metrics.state import Measured, exact, known, zeros
 from sonde.nn.prepared import own_losses
 from sonde.tasks import Loss, Metric
 from sonde.tasks.options import choice
-from sonde.tasks.terms import from_terms
+from sonde.tasks.terms import from_terms, summed
 from sonde.tasks.transforms import TRANSFORMS, Transform, from_target
 
 LOSSES: dict[str, Callable[..., Tensor]] = {"squared": F.mse_loss, "absolute": F.l1_loss, "huber": F.huber_loss}
@@ -59,13 +59,15 @@ class Regression:
         if own is not None:
             return from_terms(*own(batch.inputs, known(batch)), totals)
         output = _wide(model(*batch.inputs))
-        targets = self.transform.forward(known(batch))
-        if batch.weights is None:
-            total = LOSSES[self.criterion](output, targets, reduction="sum") / targets.shape[1]
-        else:
-            total = (LOSSES[self.criterion](output, targets, reduction="none").mean(1) * batch.weights).sum()
+        total = summed(self._total(output, self.transform.forward(targets), weights) for targets, weights in batch.labels())
         prediction = self.transform.inverse(output.detach())
         return Loss(total / totals["examples"], {"loss": (total.detach(), batch.counts["examples"])}, prediction)
+
+    def _total(self, output: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+        """The sum of the examples' losses, each times its weight."""
+        if weights is None:
+            return LOSSES[self.criterion](output, targets, reduction="sum") / targets.shape[1]
+        return (LOSSES[self.criterion](output, targets, reduction="none").mean(1) * weights).sum()
 
     def predict(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
         return self.transform.inverse(_wide(model(*inputs)))
