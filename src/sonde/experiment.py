@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,17 @@ from sonde.data.assemble import Dataset, assemble
 from sonde.data.check import check
 from sonde.data.contents import Part
 from sonde.data.prepare.columns import Columns, build_columns
-from sonde.data.prepare.fit import fit_preparation
+from sonde.data.prepare.fit import fit_preparation, load_preparation
 from sonde.data.prepare.target import fit_target
 from sonde.data.readers.cache import cache_folder
 from sonde.errors import RecipeError
-from sonde.models import weights as weight_files
+from sonde.finetune import begin
+from sonde.finetune.source import Source, open_source
+from sonde.nn.batch_norm import BatchNorm
 from sonde.nn.noise import NoisyInputs
 from sonde.nn.normalise import normaliser
 from sonde.nn.prepared import Prepared
+from sonde.nn.stages import chosen_stages
 from sonde.recipe import Recipe
 from sonde.recipes.defaults import Facts, complete
 from sonde.run import PartData, normalisation
@@ -44,10 +46,15 @@ class Experiment:
     parts: dict[Part, PartData]
     findings: Any
     notes: tuple[str, ...] = ()
+    begun: dict[str, Any] = field(default_factory=dict)
 
 
-def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
-    """Everything before the first step: open, infer, split, check, fit the preprocessing, build the model."""
+def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = None) -> Experiment:
+    """Everything before the first step: open, infer, split, check, fit the preprocessing, build the model.
+
+    `resumed`: a run with a checkpoint that will be gone on with. The weights it began from are then not looked for: what they
+    decided stands in its recipe and its preprocessing.
+    """
     torch.manual_seed(recipe.training.seed)
     recipe = with_absolute_paths(recipe)
     dataset = assemble(recipe, data)
@@ -57,18 +64,22 @@ def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
     recipe = recipe.replace(task={"name": inferred.task}, data={"target": inferred.targets})
     chosen = dataset.parts["train"]
     target = fit_target(inferred.task, recipe.task.options, chosen, inferred.targets)
-    preparation = fit_preparation(
-        dataset.content, chosen, recipe.data, task=inferred.task, targets=inferred.targets, options=recipe.task.options
-    )
+    source = None if recipe.model.weights is None or resumed is not None else open_source(recipe.model.weights)
+    if source is not None:
+        recipe = begin.decided(recipe, source, kind=dataset.content.kind)
+    preparation, notes = _preparation(recipe, dataset, chosen, source, resumed)
     sizes = dict(preparation.sizes)
     facts = Facts(dataset.content.kind, inferred.task, len(chosen), sizes.get("size", 0), sizes.get("channels", 0), target.outputs)
     recipe = decide_machine(complete(recipe, facts), world)
     task = tasks.build(inferred.task, recipe.task.options, target.values)
+    if source is not None:
+        recipe = begin.with_form(recipe, source, sizes)
     config = network_config(recipe, sizes, target.outputs)
     network = models.build(recipe.model.name or "", config)
-    notes: tuple[str, ...] = ()
-    if recipe.model.weights is not None:
-        notes = (weight_files.load(Path(recipe.model.weights), network).message,)
+    begun: dict[str, Any] = {}
+    if source is not None:
+        entered = begin.enter(network, source, recipe, target=target.values)
+        begun, notes = entered.facts, entered.notes + notes
     parameters = sum(parameter.numel() for parameter in network.parameters())
     if recipe.training.trace and parameters >= TINY:
         raise RecipeError(
@@ -78,16 +89,50 @@ def prepare(recipe: Recipe, data: Any, world: World) -> Experiment:
         )
     normalise = normaliser(normalisation(preparation, recipe))
     model = Prepared(NoisyInputs(normalise, std=recipe.data.noise) if recipe.data.noise else normalise, network)
+    begun, said = _freeze(model, recipe, begun)
     model.to(device=world.device, dtype=working_dtype(recipe.training.precision or "float32"))
     if recipe.training.channels_last and sizes.get("size"):
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     parts = encode(dataset, preparation, target, recipe, world)
-    return Experiment(recipe, dataset, preparation, target, task, model, config, parts, findings, notes)
+    return Experiment(recipe, dataset, preparation, target, task, model, config, parts, findings, notes + said, begun)
+
+
+def _preparation(recipe: Recipe, dataset: Dataset, chosen: Any, source: Source | None, resumed: Path | None) -> tuple[Any, tuple[str, ...]]:
+    """The fitted preprocessing, and what is to be said about it."""
+    if recipe.model.weights is not None and resumed is not None:
+        return load_preparation(resumed / "preprocessing")[0], ()
+    found = fit_preparation(
+        dataset.content,
+        chosen,
+        recipe.data,
+        task=recipe.task.name or "",
+        targets=recipe.data.target,
+        options=recipe.task.options,
+    )
+    preparation, said = begin.fitted(found, recipe, source)
+    return preparation, () if said is None else (said,)
+
+
+def _freeze(model: Prepared, recipe: Recipe, begun: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Freeze the stages that the recipe names; the facts with what is trained, and what is to be said."""
+    network = model.network
+    frozen = chosen_stages(network, recipe.model.freeze)
+    if not frozen:
+        return begun, ()
+    model.freeze(frozen)
+    trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    of = "the weights that they came with" if recipe.model.weights is not None else "their random start, as there are no --weights"
+    norms = "; batch norms in them keep their running averages" if any(isinstance(module, BatchNorm) for module in network.modules()) else ""
+    said = f"{', '.join(frozen)} {'is' if len(frozen) == 1 else 'are'} frozen at {of}; {trained:,} parameters are trained{norms}"
+    return begun | {"frozen": list(frozen), "trained_parameters": trained}, (said,)
 
 
 def with_absolute_paths(recipe: Recipe) -> Recipe:
     """Paths in full, so that the run can be repeated from another folder; names of sets and shares stay."""
-    return recipe.replace(data={name: _absolute(getattr(recipe.data, name)) for name in ("path", "validation", "test")})
+    return recipe.replace(
+        data={name: _absolute(getattr(recipe.data, name)) for name in ("path", "validation", "test")},
+        model={name: _absolute(getattr(recipe.model, name)) for name in ("weights", "keep_labels")},
+    )
 
 
 def _absolute(value: Any) -> Any:
@@ -131,7 +176,7 @@ def network_config(recipe: Recipe, sizes: dict[str, Any], outputs: int) -> dict[
                 remedy="use softmax-regression or mlp",
             )
         filled["outputs"] = 1
-    return dataclasses.asdict(models.config(name, {**recipe.model.config, **filled}))
+    return models.full_table(name, {**recipe.model.config, **filled})
 
 
 def encode(dataset: Dataset, preparation: Any, target: Any, recipe: Recipe, world: World) -> dict[Part, PartData]:

@@ -21,7 +21,6 @@ from sonde.errors import Interrupted, RunError, SondeError, UsageError, did_you_
 from sonde.experiment import Experiment, prepare
 from sonde.explain.explain import explain
 from sonde.nn.prepared import own_losses
-from sonde.optim import optimizers
 from sonde.recipe import Recipe, read
 from sonde.report.page import write_report
 from sonde.run import Run, batch_of, read_json
@@ -32,6 +31,7 @@ from sonde.training.events import EventLog, Listener, TextLog
 from sonde.training.interrupt import watching
 from sonde.training.launch import launch
 from sonde.training.loop import Loop, Plan
+from sonde.training.optimizer import build_optimizer
 from sonde.training.world import World, join, leave
 
 
@@ -105,7 +105,7 @@ def resume(path: Path, recipe: Recipe | None = None, *, data: Any = None, listen
         return _resume_processes(path, recipe, listen)
     with join(recipe.training.device) as world, record.locked(path, world):
         started = time.monotonic()
-        experiment = prepare(recipe, data, world)
+        experiment = prepare(recipe, data, world, resumed=path if Checkpoints(path).names() else None)
         if world.main:
             record.check_same(path, experiment, world, listen)
             (path / "recipe.toml").write_text(experiment.recipe.toml(), encoding="utf-8")
@@ -127,15 +127,7 @@ def _fit(
             finish.start(model, task, part.columns, part.index, world)
         recipe = _decide(recipe, experiment, batches, folder, world, log, resume=resume)
         plan = replace(plan_of(recipe, task), save_epochs=pages)
-        optimizer = optimizers.build(
-            recipe.optim.name or "sgd",
-            model.network,
-            lr=plan.lr,
-            momentum=recipe.optim.momentum,
-            weight_decay=recipe.optim.weight_decay or 0.0,
-            decay_bias=recipe.optim.decay_bias,
-            bias_lr=recipe.optim.bias_lr,
-        )
+        optimizer = build_optimizer(recipe.optim, model.network, lr=plan.lr)
         loop = Loop(model, model.network, task, optimizer, batches, validation, world, plan, checkpoints, log, request)
         ready = time.monotonic()
         if resume:
@@ -152,8 +144,8 @@ def _fit(
                     "parameters": sum(p.numel() for p in model.network.parameters()),
                 }
             )
-        for message in experiment.notes:
-            log.emit({"event": "note", "message": message})
+            for message in experiment.notes:
+                log.emit({"event": "note", "message": message})
         try:
             reason = loop.run()
         except SondeError as error:

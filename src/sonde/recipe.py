@@ -47,7 +47,12 @@ class Data(Section):
     fold: PositiveInt | None = Field(None, description="train this one of the K folds; what is held out is its test part")
     examples: PositiveInt | None = Field(None, description="use so many training examples, drawn at random")
     size: PositiveInt | None = Field(None, description="working height and width of pictures, in pixels")
-    normalise: bool = Field(True, description="centre and scale inputs as the model's first step; false: numbers as they stand")
+    channels: Literal[1, 3] | None = Field(None, description="pictures as grey (1) or colour (3)")
+    normalise: bool | Literal["data", "imagenet"] | dict[Literal["mean", "std"], tuple[float, ...]] = Field(
+        True,
+        description="centre and scale inputs as the model's first step, as the weights had it where there are any; "
+        "data: by the training part; imagenet; {mean=[…], std=[…]} for each channel, 0…1; false: numbers as they stand",
+    )
     noise: NonNegativeFloat = Field(0.0, description="standard deviation of Gaussian noise on normalised training inputs; 0: none")
     augment: tuple[str, ...] | None = Field(None, description="augmentations: flip, alternate-flip, flip-vertical, crop, colour, shift; none")
     on_error: Literal["stop", "skip"] = Field("stop", description="what to do with examples that cannot be read")
@@ -65,7 +70,9 @@ class Model(Section):
 
     name: str | None = Field(None, description="model (default: by task and data)")
     config: dict[str, Any] = Field({}, description="the model's own sizes, `--set model.width=64`")
-    weights: str | None = Field(None, description="start from these weights (safetensors, or PyTorch read weights-only)")
+    weights: str | None = Field(None, description="start from these weights: a file, a run, or a hub model's organisation/name")
+    freeze: tuple[str, ...] = Field((), description="stages that stay as they are: stem,stage1; body: all but the head")
+    keep_labels: str | None = Field(None, description="keep old classifier rows of shared labels: auto, or a file of old labels")
 
 
 class Optim(Section):
@@ -76,6 +83,7 @@ class Optim(Section):
     momentum: float = Field(0.9, ge=0, lt=1, description="β of v ← βv + g")
     weight_decay: NonNegativeFloat | None = Field(None, description="λ of (1 − ηλ)w − ηg")
     decay_bias: bool = Field(False, description="decay biases and norms too")
+    body_lr: float = Field(1.0, gt=0, le=1, description="learning rate of all but the head, as a multiple of lr")
     bias_lr: PositiveFloat = Field(1.0, description="learning rate of biases and norms, as a multiple of lr")
     schedule: Literal["constant", "step", "cosine", "one-cycle"] | None = Field(None, description="learning rate over the steps")
     warmup: NonNegativeFloat = Field(0.0, description="share of the steps over which the rate rises from 0")
@@ -131,7 +139,7 @@ _RENAMED = {("task", "name"): "task", ("model", "name"): "model", ("optim", "nam
 _DEEP = {
     ("data", "path"),
     ("data", "fold"),
-    ("data", "normalise"), ("data", "noise"),
+    ("data", "channels"), ("data", "normalise"), ("data", "noise"),
     ("task", "options"),
     ("model", "config"),
     ("data", "types"),
@@ -207,7 +215,8 @@ def with_settings(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
         head, _, tail = name.partition(".")
         if head in _SECTIONS[section].model_fields:
             if tail:
-                table[section][head] = {**table[section][head], tail: value}
+                before = table[section][head]
+                table[section][head] = {**(before if isinstance(before, dict) else {}), tail: value}
             else:
                 table[section][head] = value
         elif section == "model":

@@ -24,7 +24,7 @@ from sonde.errors import RunError
 from sonde.experiment import Experiment
 from sonde.recipe import Recipe
 from sonde.run import FORMAT, Run, batch_of, prediction_rows, read_json
-from sonde.training.checkpoints import write_json
+from sonde.training.checkpoints import averaged, write_json
 from sonde.training.evaluate import evaluate
 from sonde.training.events import Listener, read_events
 from sonde.training.loop import Loop
@@ -111,6 +111,7 @@ def describe(folder: Path, experiment: Experiment, world: World) -> None:
             "model": {"name": recipe.model.name, "config": experiment.config},
             "task": {"name": recipe.task.name, "options": recipe.task.options, "target": experiment.target.values},
             "parameters": sum(parameter.numel() for parameter in experiment.model.network.parameters()),
+            "begun": experiment.begun,
         },
     )
 
@@ -259,8 +260,7 @@ def _take_best(loop: Loop, world: World) -> None:
         best, said = loop.checkpoints.load("best")
         for message in said:
             loop.log.emit({"event": "note", "message": message})
-        averages = {name.partition(".")[2]: value for name, value in best.state.items() if name.startswith("average.")}
-        loop.network.load_state_dict(best.weights | {name: value for name, value in averages.items() if name in best.weights})
+        loop.network.load_state_dict(averaged(best))
     for tensor in loop.network.state_dict().values():
         if world.size > 1:
             torch.distributed.broadcast(tensor, 0)

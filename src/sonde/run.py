@@ -26,7 +26,7 @@ from sonde.errors import DataError, Problem, RunError
 from sonde.nn.normalise import normaliser
 from sonde.nn.prepared import Prepared
 from sonde.tasks.example_losses import example_losses
-from sonde.training.checkpoints import Checkpoints, write_json
+from sonde.training.checkpoints import Checkpoints, averaged, write_json
 from sonde.training.evaluate import Evaluation, evaluate, measure_predictions
 from sonde.training.precision import working_dtype
 from sonde.training.world import World, choose_device
@@ -171,9 +171,7 @@ class Run:
         model = Prepared(normaliser(normalisation(self.preparation, self.recipe)), models.build(described["name"], described["config"]))
         model.to(dtype=working_dtype(self.recipe.training.precision or "float32"))
         checkpoint, self.said = Checkpoints(self.path).load("best")
-        averages = {name.partition(".")[2]: value for name, value in checkpoint.state.items() if name.startswith("average.")}
-        weights = checkpoint.weights | {name: value for name, value in averages.items() if name in checkpoint.weights}
-        model.network.load_state_dict(weights)
+        model.network.load_state_dict(averaged(checkpoint))
         return model.to(self.device).eval()
 
     def to(self, device: str | None) -> Run:

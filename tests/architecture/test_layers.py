@@ -25,7 +25,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "tasks": frozenset({"ops", "metrics", "data", "nn"}),
     "training": frozenset({"recipe", "optim", "metrics", "data", "tasks", "nn"}),
     "run": BELOW_RUN,
-    "experiment": BELOW_RUN | {"run", "recipes"},
+    "finetune": BELOW_RUN | {"run"},
+    "experiment": BELOW_RUN | {"run", "recipes", "finetune"},
     "record": BELOW_RUN | {"run", "experiment"},
     "explain": BELOW_RUN | {"run"},
     "export": BELOW_RUN | {"run"},
@@ -44,14 +45,14 @@ ONLY = {
     ("tasks", "nn"): {"sonde.nn.prepared"},  # the Protocol of a model that has its own loss
     ("training", "data"): {"sonde.data.batch", "sonde.data.batches", "sonde.data.prepare.columns"},
     ("training", "tasks"): {"sonde.tasks", "sonde.tasks.transforms"},
-    ("training", "nn"): {"sonde.nn.prepared", "sonde.nn.scale"},
+    ("training", "nn"): {"sonde.nn.prepared", "sonde.nn.scale", "sonde.nn.stages"},
 }
 
 # Names of modules above that are no imports.
 STARTED = {("sonde.training.launch", "sonde.fit"): "what a new process is started with"}
 
 # package → areas, or single modules, that may import it (also inside functions).
-UPPER = frozenset({"run", "experiment", "record", "fit", "explain", "export", "search", "sklearn", "verify"})
+UPPER = frozenset({"run", "finetune", "experiment", "record", "fit", "explain", "cost", "export", "search", "sklearn", "verify"})
 OUTSIDE: dict[str, frozenset[str]] = {
     "torch": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training"}) | UPPER,
     "numpy": frozenset({"models", "metrics", "data", "tasks", "training", "report", "scratch", "sonde.cli.data"}) | UPPER,
@@ -61,7 +62,8 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "sklearn": frozenset({"data", "search", "sklearn"}),
     "PIL": frozenset({"data", "explain", "export", "report"}),
     "safetensors": frozenset({"sonde.models.weights", "training", "sonde.run", "export"}),
-    "jaxtyping": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training", "explain"}),
+    "jaxtyping": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training", "explain", "cost"}),
+    "huggingface_hub": frozenset({"sonde.finetune.hub"}),
     "cyclopts": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
 }

@@ -25,6 +25,7 @@ def document(path: Path) -> dict[str, Any]:
         "task": task,
         "targets": list(folder.model.get("task", {}).get("target", {}).get("columns", [])),
         "model": {"name": model, "parameters": folder.model.get("parameters")},
+        "begun": folder.model.get("begun", {}),
         "monitor": metrics.get("monitor"),
         "better": metrics.get("better"),
         "best": metrics.get("best"),

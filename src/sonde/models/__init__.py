@@ -9,6 +9,7 @@ from typing import Any, Literal
 from torch import nn
 
 from sonde.errors import RecipeError, did_you_mean
+from sonde.nn.stages import put_head
 
 # name → the file that holds it. Each file has `VARIANTS`: name → Config, and `build(config)`.
 MODELS: dict[str, str] = {
@@ -58,6 +59,9 @@ MODELS: dict[str, str] = {
     "airbench96": "sonde.models.airbench",
 }
 
+# A value that is no model's own: widths of hidden layers that are put before the outputs.
+NEW_HEAD = "new_head"
+
 # Models that only some tasks can use; all others fit every task.
 FITS: dict[str, tuple[str, ...]] = {
     "linear-regression": ("regression", "forecasting"),
@@ -77,11 +81,11 @@ def config(name: str, table: dict[str, Any]) -> Any:
     """The variant's Config with `table`'s values put in; unknown keys and wrong types are refused."""
     from pydantic import TypeAdapter, ValidationError
 
-    base = module(name).VARIANTS[name]
+    base, table = module(name).VARIANTS[name], without_head(table)
     known = [field.name for field in dataclasses.fields(base)]
     for key in table:
         if key not in known:
-            raise RecipeError(f"model {name} has no value {key!r}", where=f"model.{key}", remedy=did_you_mean(key, known))
+            raise RecipeError(f"model {name} has no value {key!r}", where=f"model.{key}", remedy=did_you_mean(key, [*known, NEW_HEAD]))
     try:
         return TypeAdapter(type(base)).validate_python({**dataclasses.asdict(base), **table})
     except ValidationError as error:
@@ -105,10 +109,32 @@ def check_fit(name: str, *, task: str, images: bool) -> None:
         raise RecipeError(f"model {name} {what}", where="model.name", remedy="models that fit: " + ", ".join(fitting))
 
 
+def full_table(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """All values of the model with `given` put in: the Config's, and `new_head` where there is one."""
+    widths = head_widths(given)
+    return dataclasses.asdict(config(name, given)) | ({NEW_HEAD: widths} if widths else {})
+
+
+def head_widths(table: dict[str, Any]) -> tuple[int, ...]:
+    """The widths of hidden layers before the outputs, which every model with a dense last layer can have: `model.new_head`."""
+    value = table.get(NEW_HEAD, ())
+    widths = (value,) if isinstance(value, int) else tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if any(not isinstance(width, int) or isinstance(width, bool) or width < 1 for width in widths):
+        raise RecipeError(f"model.new_head = {value!r}: these are no widths", where="model.config", remedy="give one width, or several: model.new_head=[256,64]")
+    return widths
+
+
+def without_head(table: dict[str, Any]) -> dict[str, Any]:
+    """The Config's values alone."""
+    return {key: value for key, value in table.items() if key != NEW_HEAD}
+
+
 def build(name: str, table: dict[str, Any]) -> nn.Module:
     """The model, with fresh weights drawn from the global generator. Raises RecipeError for pictures that are too small for it."""
     _check_size(name, table)
     network: nn.Module = module(name).build(config(name, table))
+    if head_widths(table):
+        put_head(network, head_widths(table))
     return network
 
 

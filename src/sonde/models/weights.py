@@ -7,6 +7,7 @@ containers and refuses everything else.
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,48 +18,76 @@ import torch
 from torch import Tensor, nn
 
 from sonde.errors import RecipeError, nearest
+from sonde.nn.stages import is_in, last_layer
 
 # Where a training script's checkpoint keeps its weights, and what wrappers put before each name.
 _INSIDE = ("state_dict", "model_state_dict", "model", "weights")
 _WRAPPERS = ("module.", "_orig_mod.", "network.")
 _IN_A_FOLDER = ("weights.safetensors", "model.safetensors", "pytorch_model.bin")
+# Classifiers that serve training alone, by their published names: a file or a model may be without them.
+AUXILIARY = ("aux1", "aux2", "AuxLogits")
 _SHOWN = 8
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What came from the file. `fresh`: parameters of the last layer that stayed as drawn, as the file has other classes."""
+    """What came from the file.
 
-    path: Path
+    `taken`: how many tensors. `fresh`: those of the classifier that stayed as drawn. `unused`: layers of the file that the model
+    has no use for (auxiliary classifiers, a classifier built otherwise). `kept`: rows of the file's classifier that were taken over.
+    """
+
+    where: str
     taken: int
-    fresh: tuple[str, ...]
+    fresh: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    kept: int = 0
 
     @property
     def message(self) -> str:
         """One sentence for the log."""
-        head = f"{self.taken} tensors taken from {self.path}"
-        return f"{head}; {', '.join(self.fresh)} start anew, as the number of outputs differs" if self.fresh else head
+        said = [f"{self.taken} tensors taken from {self.where}"]
+        if self.fresh:
+            said.append(f"{', '.join(self.fresh)} start anew" + (f", but for {self.kept} rows kept" if self.kept else ""))
+        if self.unused:
+            said.append(f"{', '.join(self.unused)} of the file {'is' if len(self.unused) == 1 else 'are'} not used")
+        return "; ".join(said)
 
 
 def load(path: Path, model: nn.Module) -> Loaded:
-    """Put the weights of `path` into `model`; a folder stands for the weights in it.
+    """Put the weights of `path` into `model`; a folder stands for the weights in it. See `fill` and `read` for what can go wrong."""
+    path = file_in(path)
+    return fill(model, read(path), where=str(path))
 
-    Every tensor of the model must be in the file with its shape, and the other way round, but the last layer may have
-    another number of outputs and is then left as it is. Raises RecipeError that lists what does not fit with the nearest
-    names, and for files that are missing, damaged, of another kind or that would run code.
+
+def fill(
+    model: nn.Module,
+    tensors: dict[str, Tensor],
+    *,
+    where: str,
+    new_head: bool = False,
+    rows: Mapping[int, int] | None = None,
+    advice: str = "",
+) -> Loaded:
+    """Put named tensors into `model`.
+
+    Every tensor of the model must be there with its shape, and the other way round, but for the classifier: its last layer stays
+    as drawn where the numbers of outputs differ, where it is built otherwise, or with `new_head`; so do auxiliary classifiers,
+    which either side may lack. `rows` (row of the model → row of the file) of such a last layer are kept all the same. Raises
+    RecipeError that lists what does not fit with the nearest names, and then says `advice`.
     """
-    path = _file(path)
-    found = _unwrapped(read(path), model)
-    own = model.state_dict()
-    fresh = _other_outputs(found, own)
-    problems = _missing(found, own, fresh) + _extra(found, own) + _misshaped(found, own, fresh)
+    found, own = unwrapped(tensors, model), model.state_dict()
+    fresh, unused = _classifiers(found, own, model, new_head=new_head)
+    rest = {name: tensor for name, tensor in found.items() if not is_in(name, unused)}
+    problems = _missing(rest, own, fresh) + _extra(rest, own) + _misshaped(rest, own, fresh)
     if problems:
         shown = problems[:_SHOWN] + ([f"… and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else [])
-        remedy = "use weights of this very model, or set model.… to the sizes they were trained with"
-        raise RecipeError("these weights do not fit the model:\n  " + "\n  ".join(shown), where=str(path), remedy=remedy)
-    taken = {name: tensor for name, tensor in found.items() if name not in fresh}
-    model.load_state_dict(taken, strict=False)
-    return Loaded(path, len(taken), fresh)
+        remedy = advice or "use weights of this very model, or set model.… to the sizes they were trained with"
+        raise RecipeError("these weights do not fit the model:\n  " + "\n  ".join(shown), where=where, remedy=remedy)
+    taken = {name: tensor for name, tensor in rest.items() if name not in fresh}
+    kept = _kept(found, own, fresh, rows or {})
+    model.load_state_dict(taken | kept, strict=False)
+    return Loaded(where, len(taken), fresh, tuple(sorted(set(unused))), len(rows or {}) if kept else 0)
 
 
 def read(path: Path) -> dict[str, Tensor]:
@@ -79,7 +108,8 @@ def read(path: Path) -> dict[str, Tensor]:
     raise RecipeError(what, where=str(path), remedy="give --weights a .safetensors, .pt, .pth or .bin file of weights")
 
 
-def _file(path: Path) -> Path:
+def file_in(path: Path) -> Path:
+    """The file itself, or the weights in a folder. Raises RecipeError for a folder without."""
     if not path.is_dir():
         return path
     for name in _IN_A_FOLDER:
@@ -119,8 +149,8 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
     raise RecipeError("this file has no dictionary of weights", where=str(path), remedy="save model.state_dict(), not the model or the optimiser")
 
 
-def _unwrapped(found: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Without the prefixes that wrappers leave, unless the model has them itself."""
+def unwrapped(found: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """`found` without the prefixes that wrappers leave, unless the model has them itself."""
     own = model.state_dict()
     for prefix in _WRAPPERS:
         if all(name.startswith(prefix) for name in found) and not all(name.startswith(prefix) for name in own):
@@ -128,14 +158,55 @@ def _unwrapped(found: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     return found
 
 
-def _other_outputs(found: dict[str, Tensor], own: dict[str, Tensor]) -> tuple[str, ...]:
-    """Names of the last layer, where the file's has the same inputs but another number of outputs."""
-    weight = next((name for name in reversed(own) if name.endswith("weight") and own[name].ndim > 1), "")
-    theirs = found.get(weight)
-    if theirs is None or theirs.shape[1:] != own[weight].shape[1:] or theirs.shape == own[weight].shape:
-        return ()
-    layer = weight.removesuffix("weight")
-    return tuple(name for name in own if name.startswith(layer) and name.removeprefix(layer) in ("weight", "bias"))
+def _classifiers(
+    found: dict[str, Tensor], own: dict[str, Tensor], model: nn.Module, *, new_head: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the model's that stay as drawn, and layers of the file that are not used."""
+    last = last_layer(model)
+    fresh: list[str] = []
+    unused: list[str] = []
+    for layer in [last, *_auxiliary(own)]:
+        names = [name for name in own if is_in(name, (layer,))]
+        theirs = [name for name in found if is_in(name, (layer,))]
+        if names != theirs and set(names) != set(theirs):
+            fresh += names
+            unused += [layer] if theirs else []
+        elif new_head or any(_other_outputs(found[name], own[name]) for name in names):
+            fresh += names
+    missing = [prefix for prefix in AUXILIARY if not _below(prefix, found)]
+    fresh += [name for name in own if is_in(name, tuple(missing)) and name not in fresh]
+    unused += [prefix for prefix in AUXILIARY if _below(prefix, found) and not _below(prefix, own)]
+    return tuple(fresh), tuple(unused)
+
+
+def _auxiliary(own: dict[str, Tensor]) -> list[str]:
+    """The last layer of each auxiliary classifier that the model has."""
+    found = []
+    for prefix in AUXILIARY:
+        weights = [name for name in _below(prefix, own) if name.endswith(".weight") and own[name].ndim > 1]
+        found += [weights[-1].removesuffix(".weight")] if weights else []
+    return found
+
+
+def _below(prefix: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if is_in(name, (prefix,))]
+
+
+def _other_outputs(theirs: Tensor, own: Tensor) -> bool:
+    """Whether two tensors differ in their first length, the number of outputs, alone."""
+    return theirs.ndim > 0 and theirs.ndim == own.ndim and theirs.shape[0] != own.shape[0] and theirs.shape[1:] == own.shape[1:]
+
+
+def _kept(found: dict[str, Tensor], own: dict[str, Tensor], fresh: tuple[str, ...], rows: Mapping[int, int]) -> dict[str, Tensor]:
+    """The last layers that start anew, with some rows of the file's. A layer with other inputs has no rows to keep."""
+    new, old = list(rows.keys()), list(rows.values())
+    kept: dict[str, Tensor] = {}
+    for name in fresh if rows else ():
+        theirs = found.get(name)
+        if theirs is not None and theirs.ndim > 0 and theirs.shape[1:] == own[name].shape[1:]:
+            kept[name] = own[name].clone()
+            kept[name][new] = theirs[old].to(own[name].dtype)
+    return kept
 
 
 def _missing(found: dict[str, Tensor], own: dict[str, Tensor], fresh: tuple[str, ...]) -> list[str]:

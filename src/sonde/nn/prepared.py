@@ -7,6 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from sonde.nn.stages import is_in, prefixes_of
+
 Event = dict[str, Any]
 Pass = Iterable[tuple[tuple[Tensor, ...], Tensor]]
 
@@ -48,10 +50,30 @@ class Prepared(nn.Module):
         super().__init__()
         self.normalise = normalise
         self.network = network
+        self.still: tuple[str, ...] = ()
 
     def forward(self, *inputs: Tensor) -> Tensor:
         output: Tensor = self.network(*self.normalise(*inputs))
         return output
+
+    def freeze(self, stages: tuple[str, ...]) -> None:
+        """Keep some stages of the network as they are: no gradient, and the same function in training as in prediction.
+
+        So their batch norms normalise by running averages, which stay, and nothing is dropped out there.
+        """
+        self.still = prefixes_of(self.network, stages)
+        for name, parameter in self.network.named_parameters():
+            if is_in(name, self.still):
+                parameter.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Prepared:
+        """Training or evaluation mode; frozen stages are always in the latter."""
+        super().train(mode)
+        for name, module in self.network.named_modules():
+            if name and is_in(name, self.still):
+                module.training = False
+        return self
 
 
 def own_losses(model: nn.Module) -> Callable[[tuple[Tensor, ...], Tensor], tuple[dict[str, tuple[Tensor, float]], Tensor]] | None:

@@ -11,6 +11,9 @@ from typing import Protocol, runtime_checkable
 
 from torch import nn
 
+from sonde.errors import RecipeError, did_you_mean
+from sonde.nn.initialise import initialise
+
 HEAD = "head"
 
 
@@ -22,6 +25,31 @@ class Staged(Protocol):
     def stages(self) -> Mapping[str, tuple[str, ...]]:
         """Stage → names of its modules or parameters, from input to output; the last one is "head"."""
         ...
+
+
+class NewHead(nn.Sequential):
+    """A small network in the place of the last layer: dense layers with ReLU between them, features to outputs."""
+
+    def __init__(self, features: int, widths: tuple[int, ...], outputs: int) -> None:
+        layers: list[nn.Module] = []
+        for width in widths:
+            layers += [nn.Linear(features, width), nn.ReLU()]
+            features = width
+        super().__init__(*layers, nn.Linear(features, outputs))
+        for layer in self:
+            if isinstance(layer, nn.Linear):
+                initialise(layer.weight, "xavier-uniform" if layer is self[-1] else "he-normal")
+                nn.init.zeros_(layer.bias)
+
+
+def put_head(network: nn.Module, widths: tuple[int, ...]) -> None:
+    """Put hidden layers of these widths before the outputs. Raises RecipeError where the last layer is not dense."""
+    name = last_layer(network)
+    layer = network.get_submodule(name)
+    if not isinstance(layer, nn.Linear):
+        what = "no hidden layers can be put before the outputs of this model: its last layer is not a dense one"
+        raise RecipeError(what, where="model.new_head", remedy="leave out model.new_head, or choose another model")
+    network.set_submodule(name, NewHead(layer.in_features, widths, layer.out_features))
 
 
 def stages_of(network: nn.Module) -> dict[str, tuple[str, ...]]:
@@ -45,3 +73,46 @@ def stage_by_name(network: nn.Module) -> dict[str, str]:
 def is_in(name: str, prefixes: tuple[str, ...]) -> bool:
     """Whether a parameter's name is one of `prefixes`, or below one of them (`conv1` holds `conv1.bias`, not `conv10.bias`)."""
     return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def body_of(network: nn.Module) -> tuple[str, ...]:
+    """All stages but the head."""
+    return tuple(stage for stage in stages_of(network) if stage != HEAD)
+
+
+def chosen_stages(network: nn.Module, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The stages that `names` stand for, in order; "body" is all but the head.
+
+    Raises RecipeError for a stage that the network does not have, and where nothing would be left to train.
+    """
+    known = stages_of(network)
+    for name in names:
+        if name not in known and name != "body":
+            near = did_you_mean(name, [*known, "body"])
+            remedy = f"{near if near.startswith('did') else 'choose from these'}; the stages are {', '.join(known)}; body is all but {HEAD}"
+            raise RecipeError(f"the model has no stage {name!r} to freeze", where="--freeze", remedy=remedy)
+    named = {*names, *(body_of(network) if "body" in names else ())}
+    found = tuple(stage for stage in known if stage in named)
+    still = prefixes_of(network, found)
+    if found and all(is_in(name, still) for name, _ in network.named_parameters()):
+        remedy = f"leave {HEAD} out: --freeze body" if body_of(network) else "leave out --freeze: this model is all head"
+        raise RecipeError(f"with {', '.join(found)} frozen nothing is left to train", where="--freeze", remedy=remedy)
+    return found
+
+
+def prefixes_of(network: nn.Module, stages: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the modules and parameters of some stages."""
+    known = stages_of(network)
+    return tuple(prefix for stage in stages for prefix in known[stage])
+
+
+def last_layer(network: nn.Module) -> str:
+    """The name of the layer that gives the outputs: the one of the head's last weight of more than one axis.
+
+    A `NewHead` counts as one layer.
+    """
+    head = prefixes_of(network, (HEAD,))
+    weights = [name for name, tensor in network.state_dict().items() if tensor.ndim > 1 and is_in(name, head) and name.endswith("weight")]
+    layer = weights[-1].rpartition(".")[0] if weights else head[-1]
+    outer = layer.rpartition(".")[0]
+    return outer if outer and isinstance(network.get_submodule(outer), NewHead) else layer

@@ -9,6 +9,7 @@ adamw      Loshchilov & Hutter 2019: the same, with w ← (1 − ηλ)w apart fr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -28,14 +29,16 @@ def build(
     weight_decay: float = 0.0,
     decay_bias: bool = False,
     bias_lr: float = 1.0,
+    slow: Mapping[str, float] | None = None,
 ) -> torch.optim.Optimizer:
     """The optimiser `name` over the parameters of `model` that are trained.
 
     `momentum` is β of `momentum` and `nesterov` alone. `weight_decay` λ (default 0) leaves out biases and the scales and
     shifts of norms unless `decay_bias`; `bias_lr` times `lr` is their rate, and each group's multiple stands under `scale`, which
-    schedules obey. Raises RecipeError for an unknown name and for a model without parameters.
+    schedules obey. `slow`: names of parameters with a multiple of their own, on top of that. Raises
+    RecipeError for an unknown name and for a model without parameters.
     """
-    groups = decay_groups(model, weight_decay=weight_decay, decay_bias=decay_bias, bias_lr=bias_lr)
+    groups = decay_groups(model, weight_decay=weight_decay, decay_bias=decay_bias, bias_lr=bias_lr, slow=slow)
     for group in groups:
         group["lr"] = lr * group["scale"]
     if not groups:
@@ -53,23 +56,31 @@ def build(
     raise RecipeError(f"there is no optimiser {name!r}", where="optim.name", remedy=did_you_mean(name, OPTIMIZERS))
 
 
-def decay_groups(model: nn.Module, *, weight_decay: float, decay_bias: bool = False, bias_lr: float = 1.0) -> list[dict[str, Any]]:
+def decay_groups(
+    model: nn.Module, *, weight_decay: float, decay_bias: bool = False, bias_lr: float = 1.0, slow: Mapping[str, float] | None = None
+) -> list[dict[str, Any]]:
     """Parameter groups: weights, which decay, and vectors (biases, scales and shifts of norms), which do not unless `decay_bias`.
 
     Each group names its parameters under `names`, in the model's order, so that a checkpoint can tell them apart; `scale` is
-    its multiple of the learning rate, `bias_lr` for vectors.
+    its multiple of the learning rate: `bias_lr` for vectors, times what `slow` says. Those that `slow` does not name come first.
     """
-    weights: list[tuple[str, nn.Parameter]] = []
-    vectors: list[tuple[str, nn.Parameter]] = []
+    members: dict[tuple[float, bool], list[tuple[str, nn.Parameter]]] = {}
+    shares = dict(slow or {})
+    for share in sorted({1.0, *shares.values()}, reverse=True):
+        members |= {(share, True): [], (share, False): []}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            (weights if parameter.ndim > 1 else vectors).append((name, parameter))
-    groups: list[dict[str, Any]] = []
-    for members, decay, scale in ((weights, weight_decay, 1.0), (vectors, weight_decay if decay_bias else 0.0, bias_lr)):
-        if members:
-            params, names = [p for _, p in members], [n for n, _ in members]
-            groups.append({"params": params, "names": names, "weight_decay": decay, "scale": scale})
-    return groups
+            members[shares.get(name, 1.0), parameter.ndim > 1].append((name, parameter))
+    return [
+        {
+            "params": [p for _, p in found],
+            "names": [n for n, _ in found],
+            "weight_decay": weight_decay if matrices or decay_bias else 0.0,
+            "scale": share * (1.0 if matrices else bias_lr),
+        }
+        for (share, matrices), found in members.items()
+        if found
+    ]
 
 
 def can_fuse(model: nn.Module) -> bool:

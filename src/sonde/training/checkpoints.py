@@ -151,11 +151,16 @@ class Checkpoints:
         )
 
     def load(self, which: str = "last") -> tuple[Checkpoint, list[str]]:
-        """The last or best checkpoint and what had to be said on the way: a damaged one is passed over for the one before."""
+        """The "last" or "best" checkpoint and what had to be said on the way: a damaged one is passed over for the one before.
+
+        Any other `which` is the name of one checkpoint, which nothing stands for.
+        """
         names = self.names()
         if which == "best":
             best = self.pointers()["best"]
             names = [name for name in [best, *names] if name is not None]
+        elif which != "last":
+            names = [which]
         said: list[str] = []
         for name in names:
             try:
@@ -182,6 +187,12 @@ class Checkpoints:
             )
         parts = {part: load_file(folder / f"{part}.safetensors") for part in ("weights", "optimizer", "state")}
         return Checkpoint(values["step"], parts["weights"], parts["optimizer"], parts["state"], values)
+
+
+def averaged(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The weights to predict with: their averages where the checkpoint holds such."""
+    averages = {name.partition(".")[2]: value for name, value in checkpoint.state.items() if name.startswith("average.")}
+    return checkpoint.weights | {name: value for name, value in averages.items() if name in checkpoint.weights}
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

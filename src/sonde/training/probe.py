@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from sonde.data.batches import Batches
-from sonde.optim import find_rate, optimizers
+from sonde.optim import find_rate
 from sonde.recipe import Recipe
 from sonde.tasks import Task
+from sonde.training.optimizer import build_optimizer
 from sonde.training.precision import Precision, autocast
 from sonde.training.step import Step
 from sonde.training.whole_step import WholeStep, fits_whole
@@ -38,15 +39,7 @@ class Tried:
         lr = optim.lr if isinstance(optim.lr, float) else 1e-4
         network = model.network
         assert isinstance(network, nn.Module)
-        optimizer = optimizers.build(
-            optim.name or "sgd",
-            network,
-            lr=lr,
-            momentum=optim.momentum,
-            weight_decay=optim.weight_decay or 0.0,
-            decay_bias=optim.decay_bias,
-            bias_lr=optim.bias_lr,
-        )
+        optimizer = build_optimizer(optim, network, lr=lr)
         step = Step(model, self.task)
         precision: Precision = self.recipe.training.precision or "float32"
         if compiled and fits_whole(self.batches, self.world, precision):

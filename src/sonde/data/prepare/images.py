@@ -90,7 +90,7 @@ def fit_images(train: Selection, data: recipe.Data) -> ImagePreparation:
     """Size, channels, mean and spread from 200 pictures of the training part, 5,000 of small ones, spread over all of it.
 
     `data.size` decides the size where it is given. Pictures that all have one square size of at most 96 keep it; others
-    are brought to 96, or to the middle one of their shorter sides where that is less. One channel if all are grey.
+    are brought to 96, or to the middle one of their shorter sides where that is less. One channel if all are grey, unless `data.channels` says.
     """
     rows = _spread(train.index, LOOKED_AT)
     kept = _readable(train.examples, rows)
@@ -101,7 +101,7 @@ def fit_images(train: Selection, data: recipe.Data) -> ImagePreparation:
     size, why = _working_size(kept, data.size)
     if why == SAME:
         kept = _readable(train.examples, _spread(train.index, SMALL))
-    channels = max(picture.shape[2] for picture in kept)
+    channels = data.channels or max(picture.shape[2] for picture in kept)
     total, square, count = np.zeros(channels), np.zeros(channels), 0
     for picture in kept:
         pixels = fit_square(picture, size, channels).reshape(channels, -1).astype(np.float64) / 255

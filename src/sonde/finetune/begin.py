@@ -1,0 +1,173 @@
+"""How a training begins from weights: what they decide of the recipe and the preprocessing, and how they enter the network."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from sonde import models
+from sonde.data.prepare.images import ImagePreparation
+from sonde.errors import RecipeError
+from sonde.finetune.labels import read_labels, shared_rows
+from sonde.finetune.recognise import Guess, channels_of, fitting_form, outputs_of, recognise, skeleton
+from sonde.finetune.source import Source, labels_of
+from sonde.models import weights
+from sonde.recipe import Recipe
+
+# Means and spreads of the three colours that published weights were trained with. Inception's family took colours from −1 to 1
+# (torchvision keeps to that for its GoogLeNet and Inception v3).
+IMAGENET: dict[str, list[float]] = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+FROM_MINUS_ONE: dict[str, list[float]] = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
+_INCEPTIONS = ("googlenet", "inception")
+# So many outputs over colour pictures: these weights learned ImageNet's classes.
+_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What was taken: plain facts for model.json and `--json`, and sentences for the log."""
+
+    facts: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def decided(recipe: Recipe, source: Source, *, kind: str) -> Recipe:
+    """The recipe with what the weights decide: the model, its values, the channels of pictures.
+
+    Raises RecipeError where it is not known which model they are of, and where they read another kind of data.
+    """
+    if source.run is not None and source.run.description["kind"] != kind:
+        what = f"this run learned from {source.run.description['kind']}, and these data are {kind}"
+        raise RecipeError(what, where=source.where, remedy="start from weights of the same kind of data")
+    name = recipe.model.name or source.model
+    if name is None:
+        guess = recognise(source.tensors)
+        if guess is None or guess.share < 1:
+            near = f"; they resemble {guess.model}" if guess is not None else ""
+            raise RecipeError(f"these weights do not say which model they are of{near}", where=source.where, remedy="name it with --model")
+        name = guess.model
+    models.module(name)
+    config = {**(source.config if name == source.model else {}), **recipe.model.config}
+    recipe = recipe.replace(model={"name": name, "config": config})
+    if kind != "images" or models.accepts(name) != "images":
+        return recipe
+    channels = channels_of(name, config, source.tensors)
+    if channels is None or recipe.data.channels is not None:
+        return recipe
+    if channels not in (1, 3):
+        what = f"these weights read pictures of {channels} channels; pictures here have 1 (grey) or 3 (colour)"
+        raise RecipeError(what, where=source.where, remedy="start from weights for grey or colour pictures")
+    return recipe.replace(data={"channels": channels})
+
+
+def with_form(recipe: Recipe, source: Source, sizes: dict[str, Any]) -> Recipe:
+    """The recipe with the forms of the model (its stem for large or small pictures, …) that these weights are of."""
+    name = recipe.model.name or ""
+    if models.accepts(name) != "images" or "channels" not in sizes:
+        return recipe
+    table = {**recipe.model.config, "channels": sizes["channels"], "size": sizes["size"], "classes": 2}
+    form = fitting_form(name, table, source.tensors)
+    return recipe.replace(model={"config": {**recipe.model.config, **form}}) if form else recipe
+
+
+def fitted(preparation: Any, recipe: Recipe, source: Source | None) -> tuple[Any, str | None]:
+    """The preparation with the normalisation that the recipe asks for, and a sentence about it.
+
+    Pictures: with weights whose normalisation is known it is theirs, unless `data.normalise` says otherwise. Rows and
+    series from a run are read as the run read them, so that codes and scales mean the same. Raises RecipeError for numbers
+    that do not fit the channels.
+    """
+    asked = recipe.data.normalise
+    if not isinstance(preparation, ImagePreparation):
+        if not isinstance(asked, bool) and asked != "data":
+            raise RecipeError("this normalisation is one of pictures, and these data are none", where="data.normalise", remedy="use true, false or data")
+        if source is None or source.run is None:
+            return preparation, None
+        return source.run.preparation, f"columns are read as {source.where} read them: the same types, codes and scales"
+    said = None
+    if isinstance(asked, dict):
+        numbers = {key: list(values) for key, values in asked.items()}
+    elif asked == "imagenet":
+        numbers = IMAGENET
+    elif asked is True and source is not None:
+        numbers, said = _of_the_weights(recipe.model.name or "", source)
+    else:
+        return preparation, None
+    if not numbers:
+        return preparation, said
+    for key in ("mean", "std"):
+        if len(numbers.get(key, ())) != preparation.channels:
+            what = f"the normalisation has {len(numbers.get(key, ()))} numbers under {key}, and pictures here have {preparation.channels} channels"
+            remedy = "give one a channel, or --set data.normalise=data to fit them to the training part"
+            raise RecipeError(what, where="data.normalise", remedy=remedy)
+    return dataclasses.replace(preparation, mean=tuple(numbers["mean"]), std=tuple(numbers["std"])), said
+
+
+def _of_the_weights(name: str, source: Source) -> tuple[dict[str, list[float]], str]:
+    """The mean and spread that the weights were trained with, as far as that is known."""
+    change = "--set data.normalise=data fits it to the training part"
+    if source.normalisation is not None:
+        return source.normalisation, f"pictures are normalised as {source.where} had them; {change}"
+    network = skeleton(name, {"channels": 3, "size": 224, "classes": _CLASSES})
+    if network is not None and outputs_of(network, source.tensors) == _CLASSES and channels_of(name, {}, source.tensors) == 3:
+        which, numbers = ("to −1 … 1", FROM_MINUS_ONE) if name.startswith(_INCEPTIONS) else ("by ImageNet's mean and spread", IMAGENET)
+        return numbers, f"pictures are normalised {which}, as published weights of {name} for {_CLASSES:,} classes expect; {change}"
+    said = "the file does not say how its pictures were normalised, so mean and spread are fitted to the training part"
+    return {}, f"{said}; --set data.normalise=imagenet takes ImageNet's"
+
+
+def enter(network: nn.Module, source: Source, recipe: Recipe, *, target: dict[str, Any]) -> Beginning:
+    """Put the weights into `network`, which predicts `target`. Raises RecipeError for what does not fit, or is not shared.
+
+    The classifier starts anew where its outputs stand for other labels. With `model.keep_labels` the rows of labels that both
+    have are kept.
+    """
+    new = labels_of(target)
+    old = _old_labels(network, source, recipe)
+    same = old is None or old == new
+    rows = shared_rows(old, new, where="--keep-labels") if old is not None and not same and recipe.model.keep_labels else {}
+    loaded = weights.fill(
+        network, source.tensors, where=source.where, new_head=not same, rows=rows, advice=_advice(recipe.model.name or "", source)
+    )
+    facts = {
+        "weights": source.where,
+        "taken": loaded.taken,
+        "fresh": list(loaded.fresh),
+        "unused": list(loaded.unused),
+        "kept_labels": [new[row] for row in rows] if loaded.kept else [],
+    }
+    notes = [loaded.message]
+    if loaded.kept:
+        notes.append(f"rows kept for {len(rows)} of {len(new)} labels: {', '.join(facts['kept_labels'])}")
+    return Beginning(facts, tuple(notes))
+
+
+def _old_labels(network: nn.Module, source: Source, recipe: Recipe) -> tuple[str, ...] | None:
+    """What the outputs of the weights stand for: as --keep-labels says, else as the weights do."""
+    asked = recipe.model.keep_labels
+    if asked in (None, "auto"):
+        if asked == "auto" and source.labels is None:
+            what = "these weights do not say what their outputs stand for"
+            raise RecipeError(what, where="--keep-labels", remedy="give a file with the old labels, one a line: --keep-labels labels.txt")
+        old = source.labels
+    else:
+        old = read_labels(Path(str(asked)))
+    outputs = outputs_of(network, source.tensors)
+    if asked is None or outputs is None or old is None or len(old) == outputs:
+        return old
+    what = f"there are {len(old)} labels for {outputs} outputs of the weights"
+    raise RecipeError(what, where=f"--keep-labels {asked}", remedy="give all old labels, one a line, in the order of the outputs")
+
+
+def _advice(name: str, source: Source) -> str:
+    """What to do where weights do not fit model `name`."""
+    guess = Guess(source.model, 1.0) if source.model is not None else recognise(source.tensors)
+    if guess is not None and guess.model != name:
+        return f"they look like weights of {guess.model}: --model {guess.model}"
+    advice = "use weights of this very model, or set model.… to the sizes they were trained with"
+    size = source.sizes.get("size")
+    return f"{advice}; the run was trained with pictures of {size}×{size}: --size {size}" if size else advice

@@ -1,0 +1,33 @@
+"""The recipe's optimiser over a network: which parameters decay, and which learn more slowly."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from sonde.errors import RecipeError
+from sonde.nn.stages import HEAD, body_of, stage_by_name
+from sonde.optim import optimizers
+from sonde.recipe import Optim
+
+
+def build_optimizer(optim: Optim, network: nn.Module, *, lr: float) -> torch.optim.Optimizer:
+    """The optimiser that `optim` describes, at the rate `lr`; the body (all stages but the head) learns at `body_lr` times that.
+
+    Raises RecipeError for a `body_lr` on a network that is all head.
+    """
+    slow: dict[str, float] = {}
+    if optim.body_lr != 1:
+        if not body_of(network):
+            raise RecipeError("this model has no body, it is all head", where="--body-lr", remedy="leave out --body-lr")
+        slow = {name: optim.body_lr for name, stage in stage_by_name(network).items() if stage != HEAD}
+    return optimizers.build(
+        optim.name or "sgd",
+        network,
+        lr=lr,
+        momentum=optim.momentum,
+        weight_decay=optim.weight_decay or 0.0,
+        decay_bias=optim.decay_bias,
+        bias_lr=optim.bias_lr,
+        slow=slow,
+    )
