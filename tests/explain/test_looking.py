@@ -35,7 +35,7 @@ class ByHand(nn.Module):
             self.output.weight.copy_(torch.tensor(weight))
 
     def forward(self, x: Tensor) -> Tensor:
-        scores: Tensor = self.output(torch.relu_(self.conv(x)).mean((2, 3)))
+        scores: Tensor = self.output(self.conv(x).mul_(1.0).mean((2, 3)))  # in place, as many networks work
         return scores
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from sonde.nn.normalise import normaliser
-from sonde.nn.prepared import Prepared, finisher, own_losses
+from sonde.nn.prepared import Prepared, finisher, own_losses, starter
 
 IMAGES = {"kind": "images", "mean": [0.5, 0.25, 0.0], "std": [0.25, 0.5, 0.0]}
 
@@ -123,3 +123,25 @@ def test_other_models_have_neither() -> None:
 def test_normalisation_is_part_of_what_is_saved() -> None:
     keys = set(Prepared(normaliser(IMAGES), nn.Linear(2, 1)).state_dict())
     assert keys == {"normalise.scale", "normalise.shift", "network.weight", "network.bias"}
+
+
+class Fitted(nn.Module):
+    """Keeps the mean of what it was given before training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean: Tensor | None = None
+
+    def start(self, batches: Iterable[tuple[tuple[Tensor, ...], Tensor]]) -> None:
+        self.mean = torch.cat([inputs[0] for inputs, _ in batches]).mean()
+
+
+def test_a_start_sees_normalised_inputs() -> None:
+    raw = torch.full((2, 3, 1, 1), 255, dtype=torch.uint8)
+    network = Fitted()
+    start = starter(Prepared(normaliser(IMAGES), network))
+    assert start is not None
+    start([((raw[:1],), torch.zeros(1)), ((raw[1:],), torch.zeros(1))])
+    assert network.mean == normaliser(IMAGES)(raw)[0].mean()
+    assert starter(Prepared(normaliser(IMAGES), nn.Flatten())) is None
+    assert starter(nn.Flatten()) is None

@@ -74,8 +74,12 @@ class Whitening(nn.Module):
         return F.conv2d(x, self.weight, self.bias)
 
     @torch.no_grad()
-    def fit(self, batches: Iterable[Float[Tensor, "batch channel height width"]]) -> None:
-        """Set the filters from the 2×2 patches of all `batches`: rows vᵢ/√(λᵢ + ε) of C = mean(p pᵀ) = Σ λᵢ vᵢ vᵢᵀ, and −rows."""
+    def fit(self, batches: Iterable[Tensor]) -> None:
+        """Set the filters from the 2×2 patches p of all `batches` (batch, channel, height, width).
+
+        With C = mean(p pᵀ) = Σ λᵢ vᵢ vᵢᵀ they are vᵢ/√(λᵢ + ε), the largest λ first, then the negatives of these. The largest
+        number of a vᵢ is positive, so that rounding does not choose its sign.
+        """
         size = self.weight[0].numel()
         total = torch.zeros(size, size, dtype=torch.float64, device=self.weight.device)
         count = 0
@@ -85,7 +89,8 @@ class Whitening(nn.Module):
                 total += (patches @ patches.T).double()
                 count += patches.shape[1]
         values, vectors = torch.linalg.eigh(total / max(count, 1))
-        rows = (vectors / (values.clamp(min=0) + EPSILON).sqrt()).T.flip(0)
+        largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
+        rows = (vectors * largest.sign() / (values.clamp(min=0) + EPSILON).sqrt()).T.flip(0)
         self.weight.copy_(torch.cat([rows, -rows]).view_as(self.weight))
 
 
