@@ -81,12 +81,13 @@ class Whitening(nn.Module):
         number of a vᵢ is positive, so that rounding does not choose its sign.
         """
         size = self.weight[0].numel()
-        total = torch.zeros(size, size, dtype=torch.float64, device=self.weight.device)
+        exact = torch.float32 if self.weight.device.type == "mps" else torch.float64
+        total = torch.zeros(size, size, dtype=exact, device=self.weight.device)
         count = 0
         for images in batches:
             for block in images.split(BLOCK):
-                patches = F.unfold(block, 2).transpose(0, 1).flatten(1)
-                total += (patches @ patches.T).double()
+                patches = F.unfold(block, 2).transpose(0, 1).flatten(1).to(exact)
+                total += patches @ patches.T
                 count += patches.shape[1]
         values, vectors = torch.linalg.eigh(total / max(count, 1))
         largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
