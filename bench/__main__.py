@@ -20,6 +20,7 @@ NAMES = (
     "digits",
     "least_squares",
     "loop_cost",
+    "augmentation",
     "scratch_steps",
     "class_folders",
     "mnist_lenet",

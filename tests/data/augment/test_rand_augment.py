@@ -10,11 +10,11 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 from torch import Tensor
 
-from data.augment.scenes import INDEX, fix, pictures
+from data.augment.scenes import INDEX, pictures
 from sonde.data.augment import augmentation, tones
 from sonde.data.augment import draws as at
 from sonde.data.augment.draws import Draws
-from sonde.data.augment.rand_augment import MOVES, OPERATIONS, TONES, RandAugment
+from sonde.data.augment.rand_augment import MOVES, OPERATIONS, TONES, RandAugment, operate
 from sonde.data.augment.scene import Scene
 
 
@@ -53,7 +53,7 @@ PEERS = {
 def test_tones_are_pillows(name: str, channels: int, m: float, sign: float) -> None:
     flat = torch.full((2, channels, 24, 24), 77, dtype=torch.uint8)
     x = torch.cat([smooth(channels=channels), pictures(channels, 24, 8), flat])
-    found = TONES[name](x, m, torch.full((len(x),), sign))
+    found = TONES[name](x, m * sign)
     wanted = torch.stack([back(PEERS[name](pillow(each), m, sign)) for each in x])
     difference = (found.int() - wanted.int()).abs()
     # Pillow multiplies in double precision here and there, so a cut may fall on the other side of a whole number.
@@ -69,14 +69,11 @@ def test_equalize_of_few_values_and_all() -> None:
 
 
 @pytest.mark.parametrize("number", range(5))
-@pytest.mark.parametrize("drawn", [0.2, 0.8])
-def test_moves_are_pillows(monkeypatch: pytest.MonkeyPatch, number: int, drawn: float) -> None:
-    """Pillow maps new places to old ones from the corner; the sign of a move is a matter of taste, so both are tried."""
-    fix(monkeypatch, {at.RAND_AUGMENT + 1: drawn})
-    monkeypatch.setattr(Draws, "integers", lambda self, place, high: torch.full_like(self.index, number))
+@pytest.mark.parametrize("m", [0.3, -0.3, 1.0])
+def test_moves_are_pillows(number: int, m: float) -> None:
+    """Pillow maps new places to old ones, from the corner."""
     x, size = smooth(4), 24
-    found = RandAugment(1, 9)(Scene(x), Draws(0, 0, INDEX[:4])).pictures
-    m = 0.3 * (1 if drawn < 0.5 else -1)
+    found = operate(MOVES[number], x, m)
     shift = math.trunc(150 / 331 * size * m)
     c = size / 2
     matrix = {
@@ -114,13 +111,7 @@ def test_as_many_operations_as_asked_for_one_after_the_other() -> None:
             chosen = int(draws.integers(at.RAND_AUGMENT + 2 * turn, 14)[number])
             sign = 1.0 if bool(draws.chance(at.RAND_AUGMENT + 2 * turn + 1, 0.5)[number]) else -1.0
             name = OPERATIONS[chosen]
-            if name in TONES:
-                wanted = TONES[name](wanted, 0.5, torch.tensor([sign]))
-            elif name != "identity":
-                with pytest.MonkeyPatch.context() as patch:
-                    patch.setattr(Draws, "integers", lambda self, place, high, chosen=chosen: torch.full_like(self.index, chosen))
-                    patch.setattr(Draws, "chance", lambda self, place, share, sign=sign: torch.full_like(self.index, sign > 0).bool())
-                    wanted = RandAugment(1, 15)(Scene(wanted), Draws(0, 0, INDEX[:1])).pictures
+            wanted = operate(name, wanted, 0.5 * sign)
         assert torch.equal(found[number], wanted[0])
 
 
@@ -132,3 +123,22 @@ def test_magnitude_0_changes_only_contrast() -> None:
     strengthless = torch.tensor([OPERATIONS.index(name) for name in ("auto-contrast", "equalize")])
     quiet = ~torch.isin(chosen, strengthless)
     assert torch.equal(found[quiet], x[quiet])
+
+
+def test_boxes_and_masks_move_with_the_pixels() -> None:
+    """A white square, its mask and its box stay together, whatever is drawn."""
+    count = 200
+    images = torch.zeros(count, 1, 48, 48, dtype=torch.uint8)
+    images[:, :, 16:34, 14:30] = 255
+    boxes = torch.tensor([[[14.0, 16, 30, 34]]]).repeat(count, 1, 1)
+    scene = Scene(images, boxes, torch.ones(count, 1, dtype=torch.bool), (images[:, 0] > 0).long())
+    draws = Draws(0, 0, torch.arange(count))
+    found = RandAugment(1, 20)(scene, draws)
+    assert found.boxes is not None
+    assert found.masks is not None
+    moved = draws.integers(at.RAND_AUGMENT, 14) < len(MOVES)
+    assert ((found.pictures[moved, 0] > 0) == (found.masks[moved] > 0)).float().mean() > 0.999
+    for mask, box in zip(found.masks, found.boxes[:, 0], strict=True):
+        ys, xs = mask.nonzero().unbind(1)
+        edges = torch.stack([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]).float()
+        assert (edges - box).abs().max() <= 1.5

@@ -71,6 +71,14 @@ def inverse(a: Float[Tensor, "batch 2 2"]) -> Float[Tensor, "batch 2 2"]:
     return matrix(a[:, 1, 1], -a[:, 0, 1], -a[:, 1, 0], a[:, 0, 0]) / determinant[:, None, None]
 
 
+def places(back: Map, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Where each new pixel's centre comes from: x and y (batch, height, width), in pixels from the centre."""
+    height, width = size
+    half = back.new_tensor([width / 2, height / 2])
+    x, y = (_grid(back, size) * half).unbind(3)
+    return x, y
+
+
 def _grid(back: Map, size: tuple[int, int]) -> Tensor:
     """As grid_sample wants it: (batch, height, width, 2) with the picture spanning −1 … 1. (F.affine_grid takes 20 times as long.)"""
     height, width = size
