@@ -56,6 +56,16 @@ The name of each row (its id, picture or number) stands beside its prediction, i
     "data": ("sonde.cli.data:data", "Say what stands at a path and what is wrong with it; fetch a named set."),
     "models": ("sonde.cli.models:models", "List models, or show one: what it reads, its values, parameters, source file."),
     "tasks": ("sonde.cli.tasks:tasks", "List kinds of problem and their options for --set task.…"),
+    "cost": (
+        "sonde.cli.cost:cost",
+        """Say what a model costs: parameters, multiply-adds, memory and time, layer by layer, before it is trained.
+
+  sonde cost resnet18 --input 3x32x32 --batch 128 --optimizer momentum
+  sonde cost runs/leaves-1 --measure          with a short run beside the prediction
+  sonde cost my_package.nets:Net --input 3x64x64""",
+    ),
+    "bench": ("sonde.cli.bench:bench", "Measure this machine: peak, bandwidth, caches, memory order, loops, copies."),
+    "systolic": ("sonde.cli.systolic:systolic", "Simulate a matrix product on a systolic array, cycle by cycle, and draw it."),
     "verify": (
         "sonde.cli.verify:verify",
         """Prove that every algorithm on NumPy and its fast form compute the same.

@@ -65,6 +65,7 @@ PAIRS: dict[str, str] = {
     "roi-pooling": "sonde.verify.algorithms:roi_pooling",
     "k-means": "sonde.verify.algorithms:k_means",
     "pca": "sonde.verify.algorithms:pca",
+    "systolic-array": "sonde.verify.algorithms:systolic_array",
     "softmax": "sonde.verify.training:softmax",
     "sgd": "sonde.verify.training:sgd",
     "momentum": "sonde.verify.training:momentum",

@@ -1,0 +1,172 @@
+"""What `sonde cost MODEL` names: a model of Sonde's, a run folder, a recipe's model, or any module by its import path."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sonde import models, recipe
+from sonde.errors import RecipeError, UsageError, did_you_mean
+from sonde.recipes import RECIPES, load
+
+# What a model is counted at where nothing is said: the sizes of the paper that made it known.
+SIZES: dict[str, dict[str, Any]] = {
+    "sonde.models.lenet": {"channels": 1, "size": 28, "classes": 10},
+    "sonde.models.resnet_cifar": {"channels": 3, "size": 32, "classes": 10},
+    "sonde.models.preresnet": {"channels": 3, "size": 32, "classes": 10},
+    "sonde.models.mlp": {"numbers": 784, "outputs": 10},
+    "sonde.models.softmax_regression": {"numbers": 784, "outputs": 10},
+}
+IMAGES: dict[str, Any] = {"channels": 3, "size": 224, "classes": 1000}
+NUMBERS: dict[str, Any] = {"numbers": 10, "outputs": 1}
+
+_INPUT = re.compile(r"(\d+(?:[x×]\d+)*)(?::(\w+))?")
+_DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64, "uint8": torch.uint8, "bool": torch.bool}
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a module: its `shape` without the batch axis, which comes first, and its number format."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype = torch.float32
+
+    def __str__(self) -> str:
+        shown = "×".join(map(str, self.shape)) or "one number"
+        return shown if self.dtype == torch.float32 else f"{shown}:{str(self.dtype).removeprefix('torch.')}"
+
+    def batch(self, size: int, device: str | torch.device) -> Tensor:
+        """`size` examples, all zeros."""
+        return torch.zeros(size, *self.shape, dtype=self.dtype, device=device)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A module that can be built, and what it reads. `sizes` are, of Sonde's own, the values that data decide; `own` says whether it is one."""
+
+    name: str
+    what: str
+    build: Callable[[], nn.Module]
+    inputs: tuple[Input, ...]
+    own: bool
+    sizes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    optimizer: str | None = None
+    batch: int | None = None
+
+
+def find(name: str, *, inputs: Sequence[str] = (), settings: Mapping[str, Any] | None = None) -> Source:
+    """What `name` names: `package.module:factory`, a model, a run folder, a recipe file or a recipe, in this order.
+
+    Args:
+        inputs: shapes without the batch axis, "3x224x224", with a format where it is not float32: "128:int64".
+        settings: values of the model's Config, or a factory's keywords.
+
+    Raises UsageError or RecipeError for what does not exist or does not fit.
+    """
+    values = {key.removeprefix("model."): value for key, value in (settings or {}).items()}
+    shapes = [parse_input(text) for text in inputs]
+    path = Path(name)
+    if ":" in name and not path.exists():
+        return _imported(name, shapes, values)
+    if name in models.MODELS:
+        return _own(name, f"model {name}", {**usual(name), **values}, shapes)
+    if path.is_dir():
+        from sonde.run import Run  # reads data and tables too, which all other names do without
+
+        described = Run.load(path).description["model"]
+        return _own(described["name"], f"run {name}", {**described["config"], **values}, shapes)
+    if name in RECIPES or path.suffix == ".toml":
+        chosen = load(name) if name in RECIPES else recipe.read(path)
+        model = chosen.model.name
+        if model is None:
+            raise RecipeError("this recipe leaves the model to the data", where=name, remedy="name the model: sonde cost resnet18")
+        sizes = usual(model) | ({"size": chosen.data.size} if chosen.data.size and models.accepts(model) == "images" else {})
+        found = _own(model, f"recipe {name}", {**sizes, **chosen.model.config, **values}, shapes)
+        return dataclasses.replace(found, optimizer=chosen.optim.name, batch=chosen.training.batch_size)
+    remedy = did_you_mean(name, [*models.MODELS, *RECIPES])
+    raise UsageError(f"there is no model, run or recipe {name!r}", where="sonde cost", remedy=f"{remedy} Any module: package.module:factory")
+
+
+def usual(name: str) -> dict[str, Any]:
+    """The sizes that model `name` is counted at where nothing is said, without those that its Config does not have."""
+    module = models.module(name)
+    known = {field.name for field in dataclasses.fields(module.VARIANTS[name])}
+    sizes = SIZES.get(module.__name__, IMAGES if models.accepts(name) == "images" else NUMBERS)
+    return {key: value for key, value in sizes.items() if key in known}
+
+
+def parse_input(text: str) -> Input:
+    """`3x224x224` or `128:int64`. Raises UsageError for anything else."""
+    found = _INPUT.fullmatch(text.strip())
+    if found is None or (found[2] and found[2] not in _DTYPES):
+        remedy = f"write channels x height x width, 3x224x224; another format than float32 behind a colon, 128:int64 (of {', '.join(_DTYPES)})"
+        raise UsageError(f"{text!r} is no shape of an input", where="--input", remedy=remedy)
+    shape = tuple(int(part) for part in re.split("[x×]", found[1]))
+    if min(shape) < 1:
+        raise UsageError(f"an input of {text} holds nothing", where="--input", remedy="give sizes of at least 1")
+    return Input(shape, _DTYPES[found[2] or "float32"])
+
+
+def _own(name: str, what: str, values: dict[str, Any], shapes: list[Input]) -> Source:
+    """One of Sonde's models; a given shape overrules the sizes that stand for it."""
+    if len(shapes) > 1:
+        raise UsageError(f"{name} reads one input, and {len(shapes)} were given", where="--input", remedy="give --input once")
+    images = models.accepts(name) == "images"
+    if shapes and images:
+        shape = shapes[0].shape
+        if len(shape) != 3 or shape[1] != shape[2]:
+            remedy = "give channels x height x width, such as --input 3x224x224"
+            raise UsageError(f"{name} reads square pictures, and --input is {shapes[0]}", where="--input", remedy=remedy)
+        values = {**values, "channels": shape[0], "size": shape[1]}
+    elif shapes:
+        values = {**values, "numbers": math.prod(shapes[0].shape)}
+    config = models.config(name, values)
+    if images:
+        inputs = [Input((config.channels, config.size, config.size))]
+    else:
+        inputs = [Input((config.numbers,))] + ([Input((len(config.categories),), torch.int64)] if getattr(config, "categories", ()) else [])
+    decided = {field: getattr(config, field) for field in usual(name)}
+    return Source(name, what, lambda: models.build(name, dataclasses.asdict(config)), tuple(inputs), own=True, sizes=decided)
+
+
+def _imported(name: str, shapes: list[Input], values: dict[str, Any]) -> Source:
+    """`package.module:factory`, where factory is a module, its class, or a function that gives one; modules beside the user are found too."""
+    path, _, attribute = name.partition(":")
+    if not shapes:
+        raise UsageError(f"what {name} reads is not known", where="sonde cost", remedy="give --input, such as --input 3x224x224 (without the batch)")
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        remedy = "install it, or run the command in the folder where it stands"
+        raise UsageError(f"there is no module {error.name!r}", where=name, remedy=remedy) from None
+    except Exception as error:
+        raise UsageError(f"importing {path} fails: {type(error).__name__}: {error}", where=name, remedy="mend the module") from error
+    if not hasattr(module, attribute):
+        public = [each for each in vars(module) if not each.startswith("_")]
+        raise UsageError(f"{path} has no {attribute!r}", where=name, remedy=did_you_mean(attribute, public))
+    factory = getattr(module, attribute)
+
+    def build() -> nn.Module:
+        made = factory(**values) if callable(factory) and not isinstance(factory, nn.Module) else factory
+        if not isinstance(made, nn.Module):
+            remedy = "name a torch.nn.Module, its class, or a function that gives one"
+            raise UsageError(f"this gives a {type(made).__name__}, not a module", where=name, remedy=remedy)
+        return made
+
+    if not callable(factory):
+        build()  # says what is wrong with it
+    return Source(attribute, name, build, tuple(shapes), own=False)
