@@ -79,6 +79,7 @@ LIGHT = (
     "sonde.data.open",
     "sonde.data.contents",
     "sonde.data.sets",
+    "sonde.data.public_sets",
     "sonde.data.check",
     "sonde.data.checks",
 )
