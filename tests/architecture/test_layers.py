@@ -42,7 +42,8 @@ ANYTHING = {"cli", "__init__", "__main__"}
 # Where a layer may see only a part of another.
 ONLY = {
     ("tasks", "data"): {"sonde.data.batch"},
-    ("tasks", "nn"): {"sonde.nn.prepared"},  # the Protocol of a model that has its own loss
+    # the Protocols of a model that has its own loss, or auxiliary classifiers
+    ("tasks", "nn"): {"sonde.nn.prepared", "sonde.nn.auxiliary"},
     ("training", "data"): {"sonde.data.batch", "sonde.data.batches", "sonde.data.prepare.columns"},
     ("training", "tasks"): {"sonde.tasks", "sonde.tasks.transforms"},
     ("training", "nn"): {"sonde.nn.prepared", "sonde.nn.scale", "sonde.nn.stages"},

@@ -13,24 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.tiny import one_of_each, tiny
 from sonde import models
 from sonde.errors import RecipeError
 from sonde.models.count import parameters
 from sonde.nn.prepared import own_losses
 from sonde.nn.stages import HEAD, Staged, stage_by_name
-
-# What the fields of a Config are set to, so that the model is tiny and every part of it is still there.
-TINY: dict[str, Any] = {
-    "channels": 2,
-    "size": 16,
-    "classes": 3,
-    "numbers": 5,
-    "categories": (3, 4),
-    "outputs": 3,
-    "width": 8,
-    "widths": (8, 16, 16),
-    "depth": 1,
-}
 
 # Published parameter counts, at the sizes of the paper or of torchvision.
 PHOTOGRAPHS = {"channels": 3, "size": 224, "classes": 1000}
@@ -52,33 +40,33 @@ PUBLISHED: dict[str, tuple[dict[str, Any], int]] = {
     "resnet110": (SMALL_PICTURES, 1_727_962),  # 1.7 M
     "preresnet164": (SMALL_PICTURES, 1_703_258),  # 1.7 M
     "preresnet1001": (SMALL_PICTURES, 10_327_706),  # 10.2 M, its shortcuts counted otherwise
+    "alexnet": (PHOTOGRAPHS | {"classes": 10}, 57_044_810),
+    "alexnet-course": (PHOTOGRAPHS | {"classes": 10}, 46_787_978),
+    "vgg11": (PHOTOGRAPHS, 132_863_336),
+    "vgg13": (PHOTOGRAPHS, 133_047_848),
+    "vgg16": (PHOTOGRAPHS, 138_357_544),
+    "vgg19": (PHOTOGRAPHS, 143_667_240),
+    "vgg11-bn": (PHOTOGRAPHS, 132_868_840),
+    "vgg13-bn": (PHOTOGRAPHS, 133_053_736),
+    "vgg16-bn": (PHOTOGRAPHS, 138_365_992),
+    "vgg19-bn": (PHOTOGRAPHS, 143_678_248),
+    "nin": (PHOTOGRAPHS, 7_595_176),  # its authors' file has 29 MB
+    "nin-cifar": (SMALL_PICTURES, 966_986),  # 0.97 M
+    "googlenet": (PHOTOGRAPHS, 6_624_904),
+    "googlenet-paper": (PHOTOGRAPHS, 6_998_552),
+    "inception-v2": (PHOTOGRAPHS, 11_285_224),  # 11,295,240 with the biases that its published weights have before each batch norm
+    "inception-v3": (PHOTOGRAPHS | {"size": 299}, 23_834_568),
+    "inception-v4": (PHOTOGRAPHS | {"size": 299}, 42_679_816),
+    "inception-resnet-v2": (PHOTOGRAPHS | {"size": 299}, 55_843_464),
+    "wide-resnet50-2": (PHOTOGRAPHS, 68_883_240),
+    "wide-resnet101-2": (PHOTOGRAPHS, 126_886_696),
+    "wide-resnet16-4": (SMALL_PICTURES, 2_748_890),  # 2.7 M in the paper
+    "wide-resnet28-10": (SMALL_PICTURES, 36_479_194),  # 36.5 M
     "airbench94": (SMALL_PICTURES, 1_971_352),  # 1.97 M in the paper
 }
 
 
-def tiny(name: str) -> dict[str, Any]:
-    """The smallest sensible values of the fields that this model's Config has; stages of one block each."""
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(models.module(name).VARIANTS[name]):
-        default = getattr(models.module(name).VARIANTS[name], field.name)
-        if field.name == "blocks":
-            values["blocks"] = (1,) * len(default) if isinstance(default, tuple) else 1
-        elif field.name in TINY:
-            values[field.name] = TINY[field.name]
-    # A Config that fixes how many outputs there are is obeyed.
-    fixed = getattr(models.module(name).VARIANTS[name], "outputs", 0)
-    return values | ({"outputs": fixed} if fixed > 1 else {})
-
-
-def _distinct() -> list[str]:
-    """One name for each architecture that is left once all are tiny."""
-    seen: dict[tuple[str, str], str] = {}
-    for name in models.MODELS:
-        seen.setdefault((models.MODELS[name], repr(models.config(name, tiny(name)))), name)
-    return list(seen.values())
-
-
-NAMES, DISTINCT = list(models.MODELS), _distinct()
+NAMES, DISTINCT = list(models.MODELS), one_of_each()
 
 
 def build(name: str, *, seed: int = 0) -> nn.Module:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import datetime
 import io
 import json
@@ -23,6 +22,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.tiny import TINY, one_of_each, tiny
 from sonde import models, tasks
 from sonde.cli.main import main
 from sonde.data.prepare.dates import FORMATS, as_dates
@@ -41,28 +41,6 @@ from sonde.export.numpy_runtime.problem import PredictError
 from sonde.nn.normalise import normaliser
 from sonde.nn.prepared import Prepared
 from sonde.run import Run
-
-TINY: dict[str, Any] = {"channels": 2, "size": 16, "classes": 3, "numbers": 5, "categories": (3, 4), "outputs": 3, "width": 8, "depth": 1}
-
-
-def tiny(name: str) -> dict[str, Any]:
-    """The smallest sensible values of the fields of a model's Config; stages of one block each."""
-    variant, values = models.module(name).VARIANTS[name], {}
-    for field in dataclasses.fields(variant):
-        default = getattr(variant, field.name)
-        if field.name == "blocks":
-            values["blocks"] = (1,) * len(default) if isinstance(default, tuple) else 1
-        elif field.name in TINY:
-            values[field.name] = default if field.name == "outputs" and default > 1 else TINY[field.name]
-    return values
-
-
-def one_of_each() -> list[str]:
-    """One name for each architecture that is left once all are tiny."""
-    seen: dict[str, str] = {}
-    for name in models.MODELS:
-        seen.setdefault(models.MODELS[name] + repr(models.config(name, tiny(name))), name)
-    return list(seen.values())
 
 
 def differences(model: nn.Module, inputs: tuple[Tensor, ...], more: tuple[Tensor, ...]) -> float:
@@ -83,7 +61,8 @@ def differences(model: nn.Module, inputs: tuple[Tensor, ...], more: tuple[Tensor
 def raw_inputs(name: str, count: int) -> tuple[Tensor, ...]:
     generator = torch.Generator().manual_seed(count)
     if models.accepts(name) == "images":
-        return (torch.randint(0, 256, (count, 2, 16, 16), generator=generator, dtype=torch.uint8),)
+        size = tiny(name)["size"]
+        return (torch.randint(0, 256, (count, 2, size, size), generator=generator, dtype=torch.uint8),)
     numbers = torch.randn(count, 4, generator=generator) * 3
     numbers[:2, 2] = torch.nan
     return numbers, torch.stack([torch.randint(size, (count,), generator=generator) for size in TINY["categories"]], dim=1)

@@ -19,11 +19,12 @@ from sonde.metrics.f1 import MacroF1
 from sonde.metrics.log_loss import LogLoss, OneHotError
 from sonde.metrics.rows import RowMetric
 from sonde.metrics.state import known
+from sonde.nn.auxiliary import training_outputs
 from sonde.nn.prepared import own_losses
 from sonde.tasks import Loss, Metric
 from sonde.tasks.constant import constant
 from sonde.tasks.options import choice, share
-from sonde.tasks.terms import from_terms, summed
+from sonde.tasks.terms import from_terms, summed, weighed
 
 LOSSES = ("cross-entropy", "squared")
 # Above this many classes a table shows the probability of the predicted class alone.
@@ -69,9 +70,8 @@ class Classification:
         if own is not None:
             terms, output = own(batch.inputs, known(batch))
             return from_terms(terms, _of_each_class(output), totals)
-        output = _of_each_class(model(*batch.inputs))
-        total = summed(self._total(output, targets, weights) for targets, weights in batch.labels())
-        return Loss(total / totals["examples"], {"loss": (total.detach(), batch.counts["examples"])}, output.detach())
+        outputs = [(weight, _of_each_class(output)) for weight, output in training_outputs(model, *batch.inputs)]
+        return weighed(outputs, lambda output: summed(self._total(output, *labels) for labels in batch.labels()), batch.counts, totals)
 
     def predict(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
         return _of_each_class(model(*inputs))

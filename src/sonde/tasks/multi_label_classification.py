@@ -14,9 +14,10 @@ from sonde.metrics.f1 import LabelF1
 from sonde.metrics.labels import ExactMatch, LabelAccuracy, LabelLogLoss
 from sonde.metrics.rows import RowMetric
 from sonde.metrics.state import known
+from sonde.nn.auxiliary import training_outputs
 from sonde.nn.prepared import own_losses
 from sonde.tasks import Loss, Metric
-from sonde.tasks.terms import from_terms, summed
+from sonde.tasks.terms import from_terms, summed, weighed
 
 # Up to so many labels, each one's own measures are reported too.
 SHOWN = 20
@@ -42,9 +43,8 @@ class MultiLabelClassification:
         own = own_losses(model)
         if own is not None:
             return from_terms(*own(batch.inputs, known(batch)), totals)
-        output = model(*batch.inputs)
-        total = summed(self._total(output, targets, weights) for targets, weights in batch.labels())
-        return Loss(total / totals["examples"], {"loss": (total.detach(), batch.counts["examples"])}, output.detach())
+        outputs = training_outputs(model, *batch.inputs)
+        return weighed(outputs, lambda output: summed(self._total(output, *labels) for labels in batch.labels()), batch.counts, totals)
 
     def _total(self, output: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
         """The sum of the examples' losses, each times its weight."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -16,10 +16,11 @@ from sonde.metrics.errors import MAE, RMSE, RMSLE
 from sonde.metrics.r2 import R2
 from sonde.metrics.rows import RowMetric
 from sonde.metrics.state import Measured, exact, known, zeros
+from sonde.nn.auxiliary import training_outputs
 from sonde.nn.prepared import own_losses
 from sonde.tasks import Loss, Metric
 from sonde.tasks.options import choice
-from sonde.tasks.terms import from_terms, summed
+from sonde.tasks.terms import from_terms, summed, weighed
 from sonde.tasks.transforms import TRANSFORMS, Transform, from_target
 
 LOSSES: dict[str, Callable[..., Tensor]] = {"squared": F.mse_loss, "absolute": F.l1_loss, "huber": F.huber_loss}
@@ -58,10 +59,10 @@ class Regression:
         own = own_losses(model)
         if own is not None:
             return from_terms(*own(batch.inputs, known(batch)), totals)
-        output = _wide(model(*batch.inputs))
-        total = summed(self._total(output, self.transform.forward(targets), weights) for targets, weights in batch.labels())
-        prediction = self.transform.inverse(output.detach())
-        return Loss(total / totals["examples"], {"loss": (total.detach(), batch.counts["examples"])}, prediction)
+        labels = [(self.transform.forward(targets), weights) for targets, weights in batch.labels()]
+        outputs = [(weight, _wide(output)) for weight, output in training_outputs(model, *batch.inputs)]
+        loss = weighed(outputs, lambda output: summed(self._total(output, *each) for each in labels), batch.counts, totals)
+        return replace(loss, output=self.transform.inverse(loss.output))
 
     def _total(self, output: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
         """The sum of the examples' losses, each times its weight."""

@@ -1,8 +1,8 @@
-"""Adding up: the terms of a model that brings its own loss (the perceptron's rule), and the losses of mixed labels."""
+"""Adding up: the terms of a model that brings its own loss (the perceptron's rule), the losses of mixed labels and of several outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from torch import Tensor
 
@@ -19,3 +19,14 @@ def summed(totals: Iterable[Tensor]) -> Tensor:
     """The sum of one total or several."""
     first, *rest = totals
     return sum(rest, start=first)
+
+
+def weighed(outputs: list[tuple[float, Tensor]], total: Callable[[Tensor], Tensor], counts: dict[str, float], totals: dict[str, float]) -> Loss:
+    """The loss of a model's output and, each times its weight, of its auxiliary ones: `total` gives an output's, summed over the examples.
+
+    The term that is logged is the output's own, comparable with evaluation's.
+    """
+    (_, output), *further = outputs
+    own = total(output)
+    value = summed([own, *(weight * total(each) for weight, each in further)])
+    return Loss(value / totals["examples"], {"loss": (own.detach(), counts["examples"])}, output.detach())
