@@ -12,9 +12,10 @@ from sonde import models, tasks
 from sonde.data.assemble import Dataset, assemble
 from sonde.data.check import check
 from sonde.data.contents import Part
-from sonde.data.prepare.columns import Columns, build_columns
+from sonde.data.prepare.encode import Encoded, encode_examples
 from sonde.data.prepare.fit import fit_preparation, load_preparation
 from sonde.data.prepare.target import fit_target
+from sonde.data.prepare.text import TextPreparation
 from sonde.data.readers.cache import cache_folder
 from sonde.errors import RecipeError
 from sonde.finetune import begin
@@ -63,11 +64,12 @@ def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = N
     findings.stop()
     recipe = recipe.replace(task={"name": inferred.task}, data={"target": inferred.targets})
     chosen = dataset.parts["train"]
-    target = fit_target(inferred.task, recipe.task.options, chosen, inferred.targets)
     source = None if recipe.model.weights is None or resumed is not None else open_source(recipe.model.weights)
     if source is not None:
         recipe = begin.decided(recipe, source, kind=dataset.content.kind)
     preparation, notes = _preparation(recipe, dataset, chosen, source, resumed)
+    tokenizer = preparation.tokenizer if isinstance(preparation, TextPreparation) else None
+    target = fit_target(inferred.task, recipe.task.options, chosen, inferred.targets, tokenizer=tokenizer)
     sizes = dict(preparation.sizes)
     facts = Facts(dataset.content.kind, inferred.task, len(chosen), sizes.get("size", 0), sizes.get("channels", 0), target.outputs)
     recipe = decide_machine(complete(recipe, facts), world)
@@ -162,9 +164,11 @@ def decide_machine(recipe: Recipe, world: World) -> Recipe:
 def network_config(recipe: Recipe, sizes: dict[str, Any], outputs: int) -> dict[str, Any]:
     """The model's Config as a table: the user's values and the sizes that the data decide."""
     name, task, images = recipe.model.name or "", recipe.task.name or "", "channels" in sizes
-    models.check_fit(name, task=task, images=images)
+    models.check_fit(name, task=task, data="images" if images else "tokens" if "vocabulary" in sizes else "numbers")
     if models.accepts(name) == "images":
         filled: dict[str, Any] = {"channels": sizes["channels"], "size": sizes["size"], "classes": outputs}
+    elif models.accepts(name) == "tokens":
+        filled = {"vocabulary": sizes["vocabulary"], "outputs": outputs, "per": models.PER.get(task, "sequence")}
     else:
         numbers = sizes["channels"] * sizes["size"] ** 2 if images else sizes["numbers"]
         filled = {"numbers": numbers, "categories": tuple(sizes.get("categories", ())), "outputs": outputs}
@@ -181,14 +185,14 @@ def network_config(recipe: Recipe, sizes: dict[str, Any], outputs: int) -> dict[
 
 def encode(dataset: Dataset, preparation: Any, target: Any, recipe: Recipe, world: World) -> dict[Part, PartData]:
     """Each part as tensors; a file that several parts share is encoded once. Undecodable examples are left out (`--on-error skip`)."""
-    done: dict[int, Columns] = {}
+    done: dict[int, Encoded] = {}
     parts: dict[Part, PartData] = {}
     for name, chosen in dataset.parts.items():
         key = id(chosen.examples)
         if key not in done:
             if not world.main:
                 world.wait()
-            done[key] = build_columns(
+            done[key] = encode_examples(
                 preparation,
                 target,
                 chosen.examples,
@@ -198,6 +202,5 @@ def encode(dataset: Dataset, preparation: Any, target: Any, recipe: Recipe, worl
             )
             if world.main:
                 world.wait()
-        columns = done[key]
-        parts[name] = PartData(columns, chosen.index[columns.valid[chosen.index]], chosen.examples)
+        parts[name] = PartData(done[key].columns, done[key].numbers(chosen.index), chosen.examples)
     return parts

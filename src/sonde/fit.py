@@ -15,7 +15,7 @@ from typing import Any
 
 from sonde import recipes, record, tasks
 from sonde.data import augment
-from sonde.data.batches import Batches
+from sonde.data.feed import Feed, feed
 from sonde.data.open import known_sets
 from sonde.errors import Interrupted, RunError, SondeError, UsageError, did_you_mean
 from sonde.experiment import Experiment, prepare
@@ -84,6 +84,7 @@ def train(recipe: Recipe, *, data: Any = None, out: Path | None = None, listen: 
     with join(recipe.training.device) as world:
         started = time.monotonic()
         experiment = prepare(recipe, data, world)
+        _check_augmentation(experiment)
         folder = Path(world.share(str(record.new_folder(record.name_of(recipe, data), out)) if world.main else None))
         with record.locked(folder, world):
             if world.main:
@@ -170,15 +171,17 @@ def _fit(
     return run
 
 
-def _batches(experiment: Experiment, world: World) -> tuple[Batches, Batches | None]:
+def _check_augmentation(experiment: Experiment) -> None:
+    """Raises RecipeError where these data, this task or this model do not go with it."""
+    task = experiment.recipe.task.name
+    mixable = task in tasks.MIXING and own_losses(experiment.model) is None
+    augment.check(experiment.recipe.data.augment or (), kind=experiment.dataset.content.kind, mixable=mixable)
+
+
+def _batches(experiment: Experiment, world: World) -> tuple[Feed, Feed | None]:
     """The training part in the order of its epochs, and the validation part as it stands, where there is one."""
     recipe, part = experiment.recipe, experiment.parts["train"]
-    augment.check(
-        recipe.data.augment or (),
-        kind=experiment.dataset.content.kind,
-        mixable=recipe.task.name in tasks.MIXING and own_losses(experiment.model) is None,
-    )
-    batches = Batches(
+    batches = feed(
         part.columns,
         part.index,
         batch_size=recipe.training.batch_size or 1,
@@ -195,13 +198,11 @@ def _batches(experiment: Experiment, world: World) -> tuple[Batches, Batches | N
     if held is None or not len(held.index):
         return batches, None
     size = batch_of(experiment.model)
-    still = Batches(
-        held.columns, held.index, batch_size=size, seed=0, shuffle=False, device=world.device, rank=world.rank, world_size=world.size
-    )
+    still = feed(held.columns, held.index, batch_size=size, device=world.device, rank=world.rank, world_size=world.size)
     return batches, still
 
 
-def _decide(recipe: Recipe, experiment: Experiment, batches: Batches, folder: Path, world: World, log: EventLog, *, resume: bool) -> Recipe:
+def _decide(recipe: Recipe, experiment: Experiment, batches: Feed, folder: Path, world: World, log: EventLog, *, resume: bool) -> Recipe:
     """Learning rate, epochs and compilation where they are to be found out: on throw-away copies, before step 0."""
     if resume:
         compiled = bool(read_json(folder / "environment.json")["compile"])

@@ -35,6 +35,14 @@ class Data(Section):
     drop: tuple[str, ...] = Field((), description="columns to leave out")
     id: str | None = Field(None, description="column that names each row; kept beside predictions")
     images: str | None = Field(None, description="column of image file names")
+    text: str | None = Field(None, description="column of text to read as a sequence of tokens")
+    text_form: Literal["raw", "lower", "letters"] | None = Field(
+        None, description="what is done to text first: raw, lower (case), letters (a to z and spaces alone)"
+    )
+    tokenizer: str | None = Field(None, description="pieces that text is read in: characters, words, bpe, wordpiece")
+    vocabulary: PositiveInt | None = Field(None, description="most pieces that the tokeniser keeps")
+    floor: PositiveInt | None = Field(None, description="a word that is rarer in the training part is unknown")
+    length: PositiveInt | None = Field(None, description="most tokens of a sentence that are read; the rest is cut off")
     group: str | None = Field(None, description="column whose equal values stay on one side of a split")
     time: str | None = Field(None, description="date column; splits go by it, the latest rows are the test part")
     types: dict[str, Literal["number", "category", "date", "text", "identifier"]] = Field(

@@ -17,8 +17,8 @@ import numpy as np
 import polars as pl
 import torch
 
-from sonde.data.batches import Batches
 from sonde.data.checks.sheet import contact_sheet
+from sonde.data.feed import feed
 from sonde.data.prepare.fit import save_preparation
 from sonde.errors import RunError
 from sonde.experiment import Experiment
@@ -186,21 +186,16 @@ def measure(
     for name, part in experiment.parts.items():
         index = part.index
         if name == "train" and len(index) > TRAINING_SAMPLE:
-            index = np.sort(np.random.default_rng(recipe.training.seed).permutation(index)[:TRAINING_SAMPLE])
-        batches = Batches(
-            part.columns,
-            index,
-            batch_size=batch_of(loop.network),
-            seed=0,
-            shuffle=False,
-            device=world.device,
-            rank=world.rank,
-            world_size=world.size,
+            draw = np.random.default_rng(recipe.training.seed)
+            running = bool(part.columns.window)  # a sample of running text is a stretch of it
+            index = index[-TRAINING_SAMPLE:] if running else np.sort(draw.permutation(index)[:TRAINING_SAMPLE])
+        batches = feed(
+            part.columns, index, batch_size=batch_of(loop.network), device=world.device, rank=world.rank, world_size=world.size
         )
         found = evaluate(loop.model, loop.task, batches, world, final=True)
         # A measure without a meaning here (an AUC where one class is missing) is no number, and left out.
         measured[name] = {key: value for key, value in found.metrics.items() if math.isfinite(value)}
-        if world.main and name != "train":
+        if found.predictions is not None and name != "train":
             rows.append(
                 prediction_rows(
                     loop.task,

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from sonde import models, recipe, tasks
 from sonde.data.assemble import Dataset, assemble, every
-from sonde.data.batches import Batches
 from sonde.data.contents import Content, Examples, Part
+from sonde.data.feed import Feed, feed
 from sonde.data.open import open_data
-from sonde.data.prepare.columns import Columns, build_columns
+from sonde.data.prepare.columns import Columns
+from sonde.data.prepare.encode import encode_examples
 from sonde.data.prepare.fit import load_preparation
 from sonde.errors import DataError, Problem, RunError
 from sonde.nn.normalise import normaliser
@@ -42,9 +43,9 @@ class PartData:
     index: np.ndarray
     examples: Examples
 
-    def batches(self, size: int, device: torch.device) -> Batches:
+    def batches(self, size: int, device: torch.device) -> Feed:
         """The part in example order."""
-        return Batches(self.columns, self.index, batch_size=size, seed=0, shuffle=False, device=device)
+        return feed(self.columns, self.index, batch_size=size, device=device)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def normalisation(preparation: Any, chosen: recipe.Recipe) -> dict[str, Any]:
     """The numbers of the model's first step; with `data.normalise` off they change nothing (pictures still become 0 … 1)."""
     fitted: dict[str, Any] = preparation.normalisation
-    if chosen.data.normalise:
+    if chosen.data.normalise or "mean" not in fitted:
         return fitted
     still: dict[str, Any] = (
         {"mean": [0.0] * len(fitted["mean"]), "std": [1.0] * len(fitted["std"])}
@@ -197,9 +198,8 @@ class Run:
     def encode(self, examples: Examples, index: np.ndarray | None = None, *, targets: bool = True) -> PartData:
         """Examples as this run's model wants them; without `targets`, or where their columns are missing, inputs alone."""
         known = targets and all(column in examples.frame.columns for column in self.target.columns)
-        columns = build_columns(self.preparation, self.target if known else None, examples)
-        index = every(examples) if index is None else index
-        return PartData(columns, index[columns.valid[index]], examples)
+        encoded = encode_examples(self.preparation, self.target if known else None, examples)
+        return PartData(encoded.columns, encoded.numbers(every(examples) if index is None else index), examples)
 
     def predict_tensor(self, examples: Examples, index: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
         """Predictions for examples, and which of them could be predicted. Folds are averaged."""

@@ -29,9 +29,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "experiment": BELOW_RUN | {"run", "recipes", "finetune"},
     "record": BELOW_RUN | {"run", "experiment"},
     "explain": BELOW_RUN | {"run"},
+    "cost": BELOW_RUN | {"run", "recipes"},
     "export": BELOW_RUN | {"run"},
     "scratch": frozenset(),
-    "verify": BELOW_RUN | {"run", "experiment", "scratch"},
+    "verify": BELOW_RUN | {"run", "experiment", "scratch", "cost"},
     "fit": BELOW_FIT,
     "search": BELOW_FIT | {"fit"},
     "sklearn": BELOW_FIT | {"fit"},
@@ -41,12 +42,14 @@ ANYTHING = {"cli", "__init__", "__main__"}
 
 # Where a layer may see only a part of another.
 ONLY = {
-    ("tasks", "data"): {"sonde.data.batch"},
+    # tokenisers: how many characters of text a piece stands for, and the text of an answer
+    ("tasks", "data"): {"sonde.data.batch", "sonde.data.prepare.tokenizers"},
     # the Protocols of a model that has its own loss, or auxiliary classifiers
-    ("tasks", "nn"): {"sonde.nn.prepared", "sonde.nn.auxiliary"},
-    ("training", "data"): {"sonde.data.batch", "sonde.data.batches", "sonde.data.prepare.columns"},
+    # and of a model of sequences
+    ("tasks", "nn"): {"sonde.nn.prepared", "sonde.nn.auxiliary", "sonde.nn.sequence"},
+    ("training", "data"): {"sonde.data.batch", "sonde.data.batches", "sonde.data.feed", "sonde.data.prepare.columns"},
     ("training", "tasks"): {"sonde.tasks", "sonde.tasks.transforms"},
-    ("training", "nn"): {"sonde.nn.prepared", "sonde.nn.scale", "sonde.nn.stages"},
+    ("training", "nn"): {"sonde.nn.prepared", "sonde.nn.scale", "sonde.nn.sequence", "sonde.nn.stages"},
 }
 
 # Names of modules above that are no imports.
@@ -60,7 +63,8 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "polars": frozenset({"data", "report", "cli"}) | UPPER,
     "pydantic": frozenset({"recipe", "sonde.models", "sonde.cli.flags"}),
     "tomli_w": frozenset({"recipe"}),
-    "sklearn": frozenset({"data", "search", "sklearn"}),
+    "sklearn": frozenset({"data", "search", "sklearn", "sonde.models.visual_words"}),
+    "skimage": frozenset({"sonde.models.visual_words"}),
     "PIL": frozenset({"data", "explain", "export", "report"}),
     "safetensors": frozenset({"sonde.models.weights", "training", "sonde.run", "export"}),
     "jaxtyping": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training", "explain", "cost"}),

@@ -258,11 +258,10 @@ def test_unknown_models_are_answered_with_the_nearest() -> None:
 
 def test_models_that_do_not_fit_are_refused_and_those_that_do_are_listed() -> None:
     with pytest.raises(RecipeError, match=r"model perceptron does not do regression\n.*models that fit: linear-regression, mlp$"):
-        models.check_fit("perceptron", task="regression", images=False)
+        models.check_fit("perceptron", task="regression", data="numbers")
     with pytest.raises(RecipeError, match=r"model lenet reads pictures, and these data are none\n.*softmax-regression"):
-        models.check_fit("lenet", task="classification", images=False)
+        models.check_fit("lenet", task="classification", data="numbers")
     for name in NAMES:
-        images = models.accepts(name) == "images"
         for task in models.FITS.get(name, ("classification",)):
-            models.check_fit(name, task=task, images=images)
+            models.check_fit(name, task=task, data=models.accepts(name))
     assert set(models.FITS) <= set(NAMES)

@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sonde import tasks
-from sonde.data.batch import Batch
+from sonde.data.batch import NO_TARGET, Batch
+from sonde.data.prepare.tokenizers import from_json
 from sonde.metrics.rows import RowMetric
+from sonde.nn.sequence import State
 
-COUNT, FEATURES = 24, 5
+COUNT, FEATURES, STEPS = 24, 5, 4
 CLASSES = {"kind": "classes", "columns": ["label"], "classes": ["a", "b"], "counts": [12, 12]}
 NUMBERS = {"kind": "numbers", "columns": ["y", "z"], "transform": "log", "mean": [1.0, 2.0], "std": [0.5, 2.0]}
+TOKENS = {"kind": "tokens", "columns": [], "tokenizer": {"name": "characters", "alphabet": "abc"}}
 
 # For each task: options and targets to try it with. A task that is added to TASKS is added here.
 TRIED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
@@ -36,13 +39,30 @@ TRIED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         ({"loss": "huber"}, {"kind": "numbers", "columns": ["y"], "transform": "none", "minimum": [0.1]}),
     ],
     "forecasting": [({"window": FEATURES}, NUMBERS | {"columns": ["y"], "mean": [1.0], "std": [1.0]}), ({"horizon": 2}, NUMBERS)],
+    "language-modelling": [({}, TOKENS), ({"smoothing": 0.1}, TOKENS)],
 }
 CASES = [pytest.param(name, options, target, id=f"{name}-{i}") for name in tasks.TASKS for i, (options, target) in enumerate(TRIED[name])]
+
+
+class Foretelling(nn.Module):
+    """The smallest model of tokens: the next one depends on the last one alone."""
+
+    def __init__(self, tokens: int) -> None:
+        super().__init__()
+        self.embedding, self.output = nn.Embedding(tokens, 6), nn.Linear(6, tokens)
+
+    def advance(self, tokens: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+        return self.output(self.embedding(tokens).tanh()), state
 
 
 def examples(target: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor, int]:
     """Inputs, targets and the number of outputs; the same each time."""
     generator = torch.Generator().manual_seed(3)
+    if target["kind"] == "tokens":
+        outputs = len(from_json(target["tokenizer"]).pieces)
+        tokens = torch.randint(outputs, (COUNT, STEPS + 1), generator=generator)
+        padding = torch.rand(COUNT, STEPS, generator=generator) < 0.2
+        return tokens[:, :-1], tokens[:, 1:].masked_fill(padding, NO_TARGET), outputs
     inputs = torch.randn(COUNT, FEATURES, generator=generator, dtype=torch.float64)
     if target["kind"] == "classes":
         outputs = len(target["classes"])
@@ -52,14 +72,21 @@ def examples(target: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor, int]:
     return inputs, (values > 0.5).double() if target["kind"] == "labels" else 1 + 9 * values, outputs
 
 
-def network(outputs: int) -> nn.Module:
+def network(outputs: int, target: dict[str, Any]) -> nn.Module:
     torch.manual_seed(1)
+    if target["kind"] == "tokens":
+        return Foretelling(outputs).double()
     return nn.Sequential(nn.Linear(FEATURES, 6), nn.Tanh(), nn.Linear(6, outputs)).double()
 
 
 def batch(inputs: torch.Tensor, targets: torch.Tensor, piece: slice) -> Batch:
     index = torch.arange(len(inputs))[piece]
-    return Batch((inputs[piece],), targets[piece], index, {"examples": float(len(index))})
+    return Batch((inputs[piece],), targets[piece], index, {"examples": known(targets[piece])})
+
+
+def known(targets: torch.Tensor) -> float:
+    """What the loss is divided by: examples, or of tokens those that are to be foretold."""
+    return float((targets != NO_TARGET).sum()) if targets.ndim == 2 and not targets.is_floating_point() else float(len(targets))
 
 
 def gradients(model: nn.Module) -> torch.Tensor:
@@ -82,8 +109,8 @@ def test_a_task_has_four_methods_options_and_a_way_to_be_built(name: str) -> Non
 @pytest.mark.parametrize(("name", "options", "target"), CASES)
 def test_loss_is_a_differentiable_number(name: str, options: dict[str, Any], target: dict[str, Any]) -> None:
     inputs, targets, outputs = examples(target)
-    model = network(outputs)
-    loss = tasks.build(name, options, target).loss(model, batch(inputs, targets, slice(None)), {"examples": float(COUNT)})
+    model = network(outputs, target)
+    loss = tasks.build(name, options, target).loss(model, batch(inputs, targets, slice(None)), {"examples": known(targets)})
     loss.value.backward()
     assert loss.value.shape == ()
     assert loss.value.isfinite()
@@ -98,11 +125,11 @@ def test_loss_is_a_differentiable_number(name: str, options: dict[str, Any], tar
 @given(cuts=st.lists(st.integers(0, COUNT), max_size=5))
 def test_pieces_of_a_batch_add_up_to_the_batch(name: str, options: dict[str, Any], target: dict[str, Any], cuts: list[int]) -> None:
     inputs, targets, outputs = examples(target)
-    task, totals = tasks.build(name, options, target), {"examples": float(COUNT)}
-    one = network(outputs)
+    task, totals = tasks.build(name, options, target), {"examples": known(targets)}
+    one = network(outputs, target)
     whole = task.loss(one, batch(inputs, targets, slice(None)), totals)
     whole.value.backward()
-    pieces, value, sums, counts = network(outputs), 0.0, 0.0, 0.0
+    pieces, value, sums, counts = network(outputs, target), 0.0, 0.0, 0.0
     edges = [0, *sorted(cuts), COUNT]  # equal edges are batches without examples
     for first, last in pairwise(edges):
         part = task.loss(pieces, batch(inputs, targets, slice(first, last)), totals)
@@ -121,13 +148,13 @@ def test_a_batch_without_examples_gives_zero_gradients_that_are_connected(
     name: str, options: dict[str, Any], target: dict[str, Any]
 ) -> None:
     inputs, targets, outputs = examples(target)
-    model, empty = network(outputs), batch(inputs, targets, slice(0, 0))
+    model, empty = network(outputs, target), batch(inputs, targets, slice(0, 0))
     task = tasks.build(name, options, target)
     loss = task.loss(model, empty, {"examples": 7.0})
     loss.value.backward()
     assert loss.value.item() == 0
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
-    assert task.predict(model, empty.inputs).shape == (0, outputs)
+    assert task.predict(model, empty.inputs).shape == (0, *loss.output.shape[1:])
     for metric in task.metrics(final=True).values():
         if not isinstance(metric, RowMetric):
             assert not metric.state(loss.output, empty).any()
@@ -139,14 +166,14 @@ def test_predictions_are_what_measures_and_tables_take(
     name: str, options: dict[str, Any], target: dict[str, Any], dtype: torch.dtype
 ) -> None:
     inputs, targets, outputs = examples(target)
-    inputs = inputs.to(dtype)
+    inputs = inputs.to(dtype) if inputs.is_floating_point() else inputs
     targets = targets.to(dtype) if targets.is_floating_point() else targets
-    model, of = network(outputs).to(dtype), batch(inputs, targets, slice(None))
+    model, of = network(outputs, target).to(dtype), batch(inputs, targets, slice(None))
     task = tasks.build(name, options, target)
     with torch.no_grad():
         prediction = task.predict(model, of.inputs)
     assert torch.equal(prediction, task.loss(model, of, of.counts).output)
-    assert prediction.shape == (COUNT, outputs)
+    assert (prediction.shape[0], prediction.shape[-1]) == (COUNT, outputs)
     assert prediction.dtype == dtype
     cheap, final = task.metrics(final=False), task.metrics(final=True)
     assert set(cheap) <= set(final)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from torch import Tensor
 
-NO_TARGET: Final = -1  # a place where nothing is to be predicted: padding
+from sonde.ops.losses import NO_TARGET
+
+__all__ = ["NO_TARGET", "Batch"]
 
 
 @dataclass(frozen=True)

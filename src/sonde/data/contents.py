@@ -11,7 +11,9 @@ import polars as pl
 
 from sonde.errors import Problem
 
-Kind = Literal["table", "images", "series"]
+# Text comes in three kinds. `text`: rows of a column `text`, in the order of the file, line ends included, and perhaps
+# `label`; `pairs`: columns `source` and `target`; `tagged`: lists of text `tokens` and `tags`, a row a sentence.
+Kind = Literal["table", "images", "series", "text", "pairs", "tagged"]
 Part = Literal["all", "train", "validation", "test"]
 
 

@@ -16,7 +16,7 @@ from sonde.data.contents import Content
 from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 
 FEW = 20  # distinct values: a number with at most so many, all whole, is taken for a class
-TASKS = ("classification", "multi-label-classification", "regression", "forecasting")
+TASKS = ("classification", "multi-label-classification", "regression", "forecasting", "language-modelling")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ def infer(content: Content, data: recipe.Data, task: str | None = None) -> Infer
     if task == "forecasting" and content.kind != "series":
         found = f"forecasting needs a series of numbers, and this is of kind {content.kind}"
         _refuse(found, "give a column of numbers in time order, or another --task", where=content.origin)
+    if task == "language-modelling" or (content.kind == "text" and not data.target and content.target is None and task is None):
+        return _running_text(content, given=task is not None)
     targets = _targets(content, data)
     frame = content.examples.frame
     for name in targets:
@@ -52,6 +54,14 @@ def infer(content: Content, data: recipe.Data, task: str | None = None) -> Infer
         return Inferred(found, targets, reason, _way_out(found))
     _check_task(content, task, columns)
     return Inferred(task, targets, "as --task says", "--task")
+
+
+def _running_text(content: Content, *, given: bool) -> Inferred:
+    if content.kind != "text":
+        found = f"a language model learns from text, and this is of kind {content.kind}"
+        _refuse(found, "give a text file, or name a column of text with --text", where=content.origin)
+    reason = "as --task says" if given else f"{content.reason}: the next token is foretold from those before"
+    return Inferred("language-modelling", (), reason, "--target and --task")
 
 
 def is_number(values: pl.Series) -> bool:

@@ -24,6 +24,7 @@ from sonde.data.readers.pictures import FilePictures, is_picture, mode_notes, mo
 from sonde.data.readers.series import as_series
 from sonde.data.readers.table_parts import part_of, read_tables, single
 from sonde.data.readers.tables import SUFFIXES, is_table, suffix
+from sonde.data.readers.text import is_even, is_text, read_text
 from sonde.errors import DataError, Problem, nearest
 from sonde.recipe import Data
 
@@ -38,7 +39,7 @@ _REFUSED = {
 }
 _SAME = {".pth": ".pt", ".pickle": ".pkl", ".joblib": ".pkl", ".xls": ".xlsx", ".ods": ".xlsx", ".hdf5": ".h5", ".7z": ".rar"}
 _REFUSED |= {other: _REFUSED[one] for other, one in _SAME.items()}
-_FORMATS = "a table (CSV, TSV, Parquet, JSON lines), class folders or an archive of them, IDX files, or .npz"
+_FORMATS = "a table (CSV, TSV, Parquet, JSON lines), class folders or an archive of them, IDX files, .npz, or plain text (.txt)"
 
 
 def known_sets() -> dict[str, str]:
@@ -161,6 +162,8 @@ def _open_file(path: Path, data: Data) -> Content:
         return _pictures([path])
     if path.suffix.lower() in (".npz", ".npy"):
         return _finished(read_npz(path, on_error=data.on_error), data, path.parent)
+    if is_text(path) and not is_even(path):
+        return read_text([path], origin=path)
     if is_table(path) or suffix(path) in SUFFIXES:
         return _finished(read_tables({"all": path}, data, origin=path), data, path.parent)
     remedy = _REFUSED.get(path.suffix.lower(), f"give {_FORMATS}")
@@ -206,6 +209,9 @@ def _open_folder(folder: Path, data: Data) -> Content:
         return read_class_folders(folder, on_error=data.on_error)
     if len(arrays) == 1:
         return _open_file(arrays[0], data)
+    texts = [file for file in files_under(folder) if is_text(file)]
+    if texts:
+        return read_text(texts, origin=folder)
     inside = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     if not inside:
         raise DataError(Problem("error", str(folder), "the folder is empty", f"put {_FORMATS} there"))

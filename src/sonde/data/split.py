@@ -18,6 +18,7 @@ from sonde.data.contents import Content, Examples, Part
 from sonde.data.prepare.dates import as_dates, date_format
 from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 
+ORDERED = ("forecasting", "language-modelling")  # tasks whose examples stand in an order that a split keeps
 SHARE = 0.15  # of all examples: the validation part, and the test part
 
 
@@ -53,7 +54,7 @@ def split(content: Content, data: recipe.Data, *, task: str, targets: tuple[str,
         "test": 0 if "test" in parts else _count(data.test, 0.0 if given else default, len(whole), "test"),
         "validation": 0 if "validation" in parts else _count(data.validation, default, len(whole), "validation"),
     }
-    amounts, series = (sizes["test"], sizes["validation"]), content.kind == "series"
+    amounts, series = (sizes["test"], sizes["validation"]), content.kind == "series" or task == "language-modelling"
     cuts = _cut(whole, data, strategy, targets=targets, seed=seed, sizes=amounts, origin=content.origin, series=series)
     drawn: dict[Part, Selection] = {"train": Selection(whole.examples, cuts[2])}
     if data.examples is not None and data.examples < len(cuts[2]):
@@ -75,8 +76,8 @@ def folds(selection: Selection, data: recipe.Data, *, task: str, targets: tuple[
     if not 2 <= k <= count:
         raise RecipeError(f"{k} folds of {count} examples", where="--folds", remedy=f"give a number from 2 to {count}")
     generator = np.random.default_rng([seed, 1])
-    if task == "forecasting" or data.split == "time" or (data.split is None and data.time is not None):
-        order = _time_order(selection, None if task == "forecasting" else data.time, "the data")
+    if task in ORDERED or data.split == "time" or (data.split is None and data.time is not None):
+        order = _time_order(selection, None if task in ORDERED else data.time, "the data")
         blocks = np.array_split(order, k + 1)
         return [(np.sort(np.concatenate(blocks[:i])), np.sort(blocks[i])) for i in range(1, k + 1)]
     if data.group is not None and data.split in (None, "group"):
@@ -117,6 +118,9 @@ def _strategy(content: Content, data: recipe.Data, task: str) -> str:
     if content.kind == "series" and data.split not in (None, "time", "given"):
         what = f"--split {data.split} would put the days around an unseen day into training"
         raise RecipeError(what, where="data.split", remedy="leave out --split: a series is cut by time")
+    if task == "language-modelling" and data.split not in (None, "time", "given"):
+        what = f"--split {data.split} would tear the lines of the text apart"
+        raise RecipeError(what, where="data.split", remedy="leave out --split: the end of the text is held out")
     if data.split is not None and data.split != "given":
         needs = {"group": data.group, "time": data.time or content.time or (content.kind == "series" or None)}
         if data.split in needs and needs[data.split] is None:
@@ -130,7 +134,7 @@ def _strategy(content: Content, data: recipe.Data, task: str) -> str:
     if data.group is not None and data.time is not None:
         remedy = "say which one goes first: --split group or --split time"
         raise RecipeError("--group and --time were both given", where="data.split", remedy=remedy)
-    if data.time is not None or content.kind == "series":
+    if data.time is not None or content.kind == "series" or task == "language-modelling":
         return "time"
     if data.group is not None:
         return "group"

@@ -54,9 +54,11 @@ MODELS: dict[str, str] = {
     "wide-resnet101-2": "sonde.models.resnet",
     "wide-resnet16-4": "sonde.models.preresnet",
     "wide-resnet28-10": "sonde.models.preresnet",
+    "visual-words": "sonde.models.visual_words",
     "airbench94": "sonde.models.airbench",
     "airbench95": "sonde.models.airbench",
     "airbench96": "sonde.models.airbench",
+    "gru": "sonde.models.gru",
 }
 
 # A value that is no model's own: widths of hidden layers that are put before the outputs.
@@ -67,6 +69,7 @@ FITS: dict[str, tuple[str, ...]] = {
     "linear-regression": ("regression", "forecasting"),
     "softmax-regression": ("classification", "multi-label-classification"),
     "perceptron": ("classification",),
+    "visual-words": ("classification",),
 }
 
 
@@ -94,18 +97,26 @@ def config(name: str, table: dict[str, Any]) -> Any:
         raise RecipeError(f"model.{key} = {first['input']!r}: {first['msg']}", where="model.config", remedy=f"change model.{key}") from None
 
 
-def accepts(name: str) -> Literal["images", "numbers"]:
-    """What the model reads: pictures (its Config has `channels`) or rows of numbers (pictures are flattened)."""
+# What a model of tokens is to give, by task: something for each token, or one answer for the whole sequence (all other tasks).
+PER: dict[str, Literal["token"]] = {"language-modelling": "token"}
+
+Reads = Literal["images", "numbers", "tokens"]
+
+
+def accepts(name: str) -> Reads:
+    """What the model reads: pictures (its Config has `channels`), tokens (`vocabulary`) or rows of numbers (pictures are flattened)."""
     fields = {field.name for field in dataclasses.fields(module(name).VARIANTS[name])}
-    return "images" if "channels" in fields else "numbers"
+    return "images" if "channels" in fields else "tokens" if "vocabulary" in fields else "numbers"
 
 
-def check_fit(name: str, *, task: str, images: bool) -> None:
+def check_fit(name: str, *, task: str, data: Reads) -> None:
     """RecipeError that lists the models that fit, where `name` does not fit the task or the kind of data."""
     module(name)
-    fitting = [other for other in MODELS if task in FITS.get(other, (task,)) and (images or accepts(other) == "numbers")]
+    readable = {"images": ("images", "numbers"), "numbers": ("numbers",), "tokens": ("tokens",)}[data]
+    fitting = [other for other in MODELS if task in FITS.get(other, (task,)) and accepts(other) in readable]
     if name not in fitting:
-        what = "reads pictures, and these data are none" if task in FITS.get(name, (task,)) else f"does not do {task}"
+        reads = {"images": "reads pictures", "numbers": "reads rows of numbers", "tokens": "reads text"}[accepts(name)]
+        what = f"{reads}, and these data are none" if task in FITS.get(name, (task,)) else f"does not do {task}"
         raise RecipeError(f"model {name} {what}", where="model.name", remedy="models that fit: " + ", ".join(fitting))
 
 

@@ -5,6 +5,7 @@ The numbers come from the fitted preprocessing as plain lists:
     {"kind": "images", "mean": [per channel, on the 0…1 scale], "std": […]}
     {"kind": "table",  "mean": […], "std": […], "log": [false, …], "indicators": [3, 7], "clip": 10.0 or None}
     {"kind": "series", "mean": m, "std": s}
+    {"kind": "tokens"}
 
 In a table every list has one entry a column of numbers; `log` columns pass through sign(x)·log(1 + |x|) first, and
 their mean and std are those of the result. NaN stands for a missing value.
@@ -23,6 +24,8 @@ def normaliser(normalisation: dict[str, Any]) -> nn.Module:
     kind = normalisation["kind"]
     if kind == "images":
         return NormaliseImages(normalisation["mean"], normalisation["std"])
+    if kind == "tokens":
+        return Tokens()
     if kind == "series":
         return NormaliseSeries(float(_only(normalisation["mean"])), float(_only(normalisation["std"])))
     if kind == "table":
@@ -34,7 +37,7 @@ def normaliser(normalisation: dict[str, Any]) -> nn.Module:
             indicators=normalisation.get("indicators", []),
             clip=normalisation.get("clip"),
         )
-    raise ValueError(f"normalisation of kind {kind!r}: known are images, series and table")
+    raise ValueError(f"normalisation of kind {kind!r}: known are images, series, table and tokens")
 
 
 class NormaliseImages(nn.Module):
@@ -52,6 +55,13 @@ class NormaliseImages(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
         return (torch.addcmul(self.shift, images.to(self.scale.dtype), self.scale),)
+
+
+class Tokens(nn.Module):
+    """Numbers of pieces, lengths and masks, which pass as they are."""
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return inputs
 
 
 class NormaliseSeries(nn.Module):

@@ -7,10 +7,15 @@ Each gives the sum over the examples, a 0-d tensor, and their number; the mean i
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
+
+# Stands where nothing is to be predicted: padding, and words that a sentence does not have.
+NO_TARGET: Final = -1
 
 Values = Float[Tensor, "example *output"]
 Logits = Float[Tensor, "example klass"]

@@ -26,6 +26,8 @@ class Facts:
 
 def model_for(facts: Facts) -> str:
     """The model to start with."""
+    if facts.kind == "text":
+        return "gru"
     if facts.kind == "images":
         if facts.size <= 32:
             return "lenet" if facts.channels == 1 and facts.size >= 12 else "resnet20"
@@ -40,6 +42,7 @@ _IMAGES: dict[str, tuple[str, float, float, str, int]] = {
     "lenet-original": ("adam", 2e-3, 0.0, "one-cycle", 128),
     "mlp": ("adamw", 2e-3, 1e-2, "one-cycle", 128),
     "softmax-regression": ("adamw", 5e-3, 1e-2, "one-cycle", 128),
+    "visual-words": ("adamw", 1e-2, 1e-4, "one-cycle", 128),
 }
 _RESNET = ("momentum", 0.1, 5e-4, "one-cycle", 128)
 _TABLE: dict[str, tuple[str, float, float, str]] = {
@@ -49,17 +52,21 @@ _TABLE: dict[str, tuple[str, float, float, str]] = {
 }
 
 
+# Models that need no epochs, and the solver of which that holds.
+_SOLVED = {"linear-regression": "closed-form", "visual-words": "svm"}
+
+
 def complete(recipe: Recipe, facts: Facts) -> Recipe:
     """`recipe` with nothing left to decide about model, optimiser and length."""
     name = recipe.model.name or model_for(facts)
-    if name == "linear-regression" and recipe.training.epochs and "solver" not in recipe.model.config:
-        # Asking for epochs asks for gradient steps: the closed form takes none.
+    if name in _SOLVED and recipe.training.epochs and "solver" not in recipe.model.config:
+        # Asking for epochs asks for gradient steps: what is solved takes none.
         recipe = recipe.replace(model={"config": {**recipe.model.config, "solver": "gradient"}})
     batch = recipe.training.batch_size or _batch_size(name, facts)
     if name == "perceptron":  # the rule itself: one example at a time; the rate does not matter from a zero start
         chosen = {"name": "sgd", "lr": 1.0, "weight_decay": 0.0, "schedule": "constant"}
         batch, epochs = recipe.training.batch_size or 1, 20
-    elif name == "linear-regression" and recipe.model.config.get("solver", "closed-form") == "closed-form":
+    elif name in _SOLVED and recipe.model.config.get("solver", _SOLVED[name]) == _SOLVED[name]:
         chosen = {"name": "sgd", "lr": 1.0, "weight_decay": 0.0, "schedule": "constant"}
         epochs = 0
     elif facts.kind == "images":

@@ -19,6 +19,7 @@ TASKS: dict[str, str] = {
     "multi-label-classification": "sonde.tasks.multi_label_classification:MultiLabelClassification",
     "regression": "sonde.tasks.regression:Regression",
     "forecasting": "sonde.tasks.forecasting:Forecasting",
+    "language-modelling": "sonde.tasks.language_modelling:LanguageModelling",
 }
 # Tasks whose labels can be mixed: λ·L(y₁) + (1 − λ)·L(y₂) means something for one picture made of two.
 MIXING = ("classification", "multi-label-classification", "regression")
@@ -79,6 +80,16 @@ class Task(Protocol):
     def table(self, prediction: Tensor) -> dict[str, np.ndarray]:
         """Predictions as the columns that a person reads: `prediction`, `probability:cat`, …"""
         ...
+
+
+def is_teacher_forced(task: Task) -> bool:
+    """Whether predictions are measured given the true tokens before them: they are then the loss's own output."""
+    return bool(getattr(task, "teacher_forced", False))
+
+
+def keeps_predictions(task: Task) -> bool:
+    """Whether every prediction is gathered after training, for predictions.parquet and for what needs all rows."""
+    return bool(getattr(task, "keeps_predictions", True))
 
 
 def build(name: str, options: dict[str, Any], target: dict[str, Any]) -> Task:

@@ -8,15 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from sonde.data.batch import Batch
-from sonde.data.batches import Batches
+from sonde.data.feed import Feed
 from sonde.metrics.rows import RowMetric
-from sonde.tasks import Task
+from sonde.tasks import Task, is_teacher_forced, keeps_predictions
 from sonde.training.world import World
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Measures by name; with `final` also every prediction and the example numbers, in example order (main process)."""
+    """Measures by name; with `final` also every prediction and the example numbers, in example order (main process).
+
+    A task that keeps no predictions has none here.
+    """
 
     metrics: dict[str, float]
     predictions: Tensor | None = None
@@ -24,7 +27,7 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, task: Task, batches: Batches, world: World, *, final: bool) -> Evaluation:
+def evaluate(model: nn.Module, task: Task, batches: Feed, world: World, *, final: bool) -> Evaluation:
     """Predict every example of `batches` once, in evaluation mode, and measure; the model's mode is put back."""
     training = model.training
     model.eval()
@@ -34,21 +37,27 @@ def evaluate(model: nn.Module, task: Task, batches: Batches, world: World, *, fi
     outputs: list[Tensor] = []
     indices: list[Tensor] = []
     targets: list[Tensor] = []
+    forced, kept = is_teacher_forced(task), final and keeps_predictions(task)
+    carried = None
     for (batch,) in batches.epoch(0):
-        prediction = task.predict(model, batch.inputs)
+        if forced:
+            found = task.loss(model, batch, batch.counts, carried)
+            prediction, carried = found.output, found.state
+        else:
+            prediction = task.predict(model, batch.inputs)
         if batch.targets is not None:
             for name, metric in sums.items():
                 state = metric.state(prediction, batch)
                 states[name] = states[name] + state if name in states else state
-        if final:
+        if kept:
             outputs.append(prediction)
             indices.append(batch.index)
             if batch.targets is not None:
                 targets.append(batch.targets)
     model.train(training)
     values = {name: sums[name].value(world.sum(state)) for name, state in states.items()}
-    if not final:
-        return Evaluation(values)
+    if not kept:
+        return Evaluation({name: values[name] for name in metrics if name in values})
     predictions, index = world.gather(torch.cat(outputs)), world.gather(torch.cat(indices))
     truth = world.gather(torch.cat(targets)) if targets else None
     if predictions is None or index is None:

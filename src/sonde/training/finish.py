@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sonde.data.batches import Batches
+from sonde.data.feed import feed
 from sonde.data.prepare.columns import Columns
 from sonde.nn.prepared import Prepared, finisher, starter
 from sonde.tasks import Task
@@ -27,7 +27,7 @@ class _All:
     def __init__(self, columns: Columns, index: np.ndarray, task: Task, device: torch.device) -> None:
         row = sum(tensor.element_size() * tensor[:1].numel() for tensor in columns.inputs) or 1
         size = max(1, min(_BLOCK, _BYTES // row))
-        self.batches = Batches(columns, index, batch_size=size, seed=0, shuffle=False, device=device)
+        self.batches = feed(columns, index, batch_size=size, device=device)
         transform = getattr(task, "transform", None)
         self.transform = transform if isinstance(transform, Transform) else Transform()
 

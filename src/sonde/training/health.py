@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sonde.data.batch import Batch
-from sonde.data.batches import Batches
+from sonde.data.feed import Feed
 from sonde.nn.prepared import OwnLosses, Prepared
 from sonde.nn.scale import LayerScale, diagnose, layer_scales
 from sonde.tasks import Loss, Task
@@ -18,7 +18,7 @@ from sonde.tasks import Loss, Task
 _LOOKED_AT = 256
 
 
-def scales(model: nn.Module, task: Task, batches: Batches) -> list[dict[str, Any]]:
+def scales(model: nn.Module, task: Task, batches: Feed) -> list[dict[str, Any]]:
     """Root mean squares of each layer's activations, gradients and weights on up to 256 training examples.
 
     Measured on a copy in evaluation mode, so that neither running statistics nor gradients of the model change.
@@ -26,7 +26,7 @@ def scales(model: nn.Module, task: Task, batches: Batches) -> list[dict[str, Any
     return [asdict(layer) for layer in _layers(model, task, batches)]
 
 
-def _layers(model: nn.Module, task: Task, batches: Batches) -> list[LayerScale]:
+def _layers(model: nn.Module, task: Task, batches: Feed) -> list[LayerScale]:
     batch = next(iter(batches.epoch(0)))[0]
     few = Batch(
         tuple(part[:_LOOKED_AT] for part in batch.inputs),
@@ -39,7 +39,7 @@ def _layers(model: nn.Module, task: Task, batches: Batches) -> list[LayerScale]:
     return layer_scales(probe, lambda: task.loss(probe, few, few.counts).value)
 
 
-def diagnosis(model: nn.Module, task: Task, batches: Batches, *, step: int, loss: float, lr: float) -> tuple[str]:
+def diagnosis(model: nn.Module, task: Task, batches: Feed, *, step: int, loss: float, lr: float) -> tuple[str]:
     """What to say of a loss that is not finite or grew without end: the layer where it began."""
     said = diagnose(_layers(model, task, batches))
     what = f"the loss is {loss:g}" if loss != loss or abs(loss) == float("inf") else f"the loss grew to {loss:.4g}"

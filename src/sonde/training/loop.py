@@ -16,10 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from sonde.data.batches import Batches
+from sonde.data.batches import cut
+from sonde.data.feed import Feed
 from sonde.errors import TrainingError
 from sonde.metrics.rows import RowMetric
 from sonde.nn.prepared import Prepared
+from sonde.nn.sequence import State, carries_state, detached, joined, rows_of
 from sonde.optim.clip import clip, gradient_norm
 from sonde.optim.ema import Average
 from sonde.optim.project import project
@@ -93,8 +95,8 @@ class Loop:
     network: nn.Module
     task: Task
     optimizer: torch.optim.Optimizer
-    train: Batches
-    validation: Batches | None
+    train: Feed
+    validation: Feed | None
     world: World
     plan: Plan
     checkpoints: Checkpoints
@@ -115,11 +117,13 @@ class Loop:
         self.whole = self.train.batch_size // (self.train.world_size * self.train.accumulate)
         self.compiled: Callable[..., Loss] = torch.compile(self.eager) if self.plan.compile else self.eager
         self.whole_step: WholeStep | None = None
-        if self.plan.compile and fits_whole(self.train, self.world, self.plan.precision) and not (self.tiny or self.plan.trace):
+        alone = not (self.tiny or self.plan.trace or carries_state(self.network))
+        if self.plan.compile and alone and fits_whole(self.train, self.world, self.plan.precision):
             self.whole_step = WholeStep(
                 eager, self.optimizer, clip=self.plan.clip, precision=self.plan.precision, device=self.world.device
             )
         self.gradient_norm: Tensor | None = None
+        self.carried: State = None  # what a sequence model takes on from the step before; this process's rows
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.generators: list[Callable[[int], Any]] = [torch.default_generator.manual_seed]
         if self.world.device.type == "cuda":
@@ -133,6 +137,8 @@ class Loop:
         started = time.monotonic() - now.elapsed
         while now.epoch < self.plan.epochs and now.stopped is None:
             self.model.train()
+            if now.step == now.epoch * self.train.steps:
+                self.carried = None
             clock, seen = time.monotonic(), now.step
             for pieces in self.train.epoch(now.epoch, now.step - now.epoch * self.train.steps):
                 asked = self._step(pieces)
@@ -191,7 +197,10 @@ class Loop:
     def _update(self, pieces: list[Any], totals: dict[str, float]) -> None:
         """Gradients of all pieces, and the optimiser's step with them."""
         now, plan = self.progress, self.plan
-        losses = [self._backward(piece, totals, last=piece is pieces[-1]) for piece in pieces]
+        losses = []
+        for number, piece in enumerate(pieces):
+            losses.append(self._backward(piece, totals, self._carried_by(pieces, number), last=number == len(pieces) - 1))
+        self.carried = joined([loss.state for loss in losses])
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
         if plan.clip:
@@ -217,16 +226,23 @@ class Loop:
         if self.plan.ball:
             project((p for p in self.parameters if p.ndim > 1), radius=self.plan.ball)
 
-    def _backward(self, batch: Any, totals: dict[str, float], *, last: bool) -> Loss:
+    def _carried_by(self, pieces: list[Any], number: int) -> State:
+        """The state that the step before left for one of this step's pieces."""
+        if self.carried is None or len(pieces) == 1:
+            return self.carried
+        sizes = [len(piece.inputs[0]) for piece in pieces]
+        return rows_of(self.carried, sum(sizes[:number]), sum(sizes[: number + 1]))
+
+    def _backward(self, batch: Any, totals: dict[str, float], state: State, *, last: bool) -> Loss:
         """Forward and backward of one piece; processes exchange gradients with the last one."""
         step = self.compiled if len(batch.index) == self.whole else self.eager
         wait = self.eager.no_sync() if isinstance(self.eager, DistributedDataParallel) and not last else nullcontext()
         with wait:
             if self.plan.precision in ("bf16", "fp16"):
                 with autocast(self.plan.precision, self.world.device):
-                    loss: Loss = step(batch, totals)
+                    loss: Loss = step(batch, totals, state)
             else:
-                loss = step(batch, totals)
+                loss = step(batch, totals, state)
             value = loss.value
             if self.world.size > 1:  # DDP takes the mean over processes; the loss is already divided by all examples
                 value = value * self.world.size
@@ -312,9 +328,11 @@ class Loop:
         """Write a checkpoint of this moment (the main process does)."""
         self.saved_at = time.monotonic()
         open_sums = self.meter.tensors()
+        carried = [self.world.gather(tensor) for tensor in detached(self.carried) or ()]
         if not self.world.main:
             return
         state: dict[str, Tensor] = {f"meter.{name}": tensor for name, tensor in open_sums.items()}
+        state |= {f"carried.{number}": tensor for number, tensor in enumerate(carried) if tensor is not None}
         if self.average is not None:
             state |= {f"average.{name}": tensor for name, tensor in self.average.state().items()}
         values = {
@@ -330,6 +348,14 @@ class Loop:
             Checkpoint(self.progress.step, self.network.state_dict(), optimizer_tensors(self.optimizer), state, values), best=best
         )
 
+    def _restore_carried(self, saved: dict[str, Tensor]) -> None:
+        """This process's rows of the carried state."""
+        found = [saved[name].to(self.world.device) for name in (f"carried.{number}" for number in range(len(saved))) if name in saved]
+        self.carried = None
+        if found:
+            begin, end = cut(len(found[0]), self.world.size, self.world.rank)
+            self.carried = rows_of(tuple(found), begin, end)
+
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to a checkpoint's moment; events written after it are cut off."""
         self.network.load_state_dict(checkpoint.weights)
@@ -338,6 +364,7 @@ class Loop:
         self.progress = Progress(**values["progress"])
         part = {name.partition(".")[2]: tensor for name, tensor in checkpoint.state.items() if name.startswith("meter.")}
         self.meter.restore(part, values["counts"], self.world.device)
+        self._restore_carried(checkpoint.state)
         if self.average is not None:
             self.average.load({name.partition(".")[2]: t for name, t in checkpoint.state.items() if name.startswith("average.")})
         if self.scaler is not None:

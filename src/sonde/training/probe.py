@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sonde.data.batches import Batches
+from sonde.data.feed import Feed
 from sonde.optim import find_rate
 from sonde.recipe import Recipe
 from sonde.tasks import Task
@@ -28,7 +28,7 @@ class Tried:
 
     model: nn.Module
     task: Task
-    batches: Batches
+    batches: Feed
     recipe: Recipe
     world: World
 
@@ -100,7 +100,7 @@ class Tried:
         return first - each, each
 
 
-def _timed(update: Any, batches: Batches, *, steps: int) -> float:
+def _timed(update: Any, batches: Feed, *, steps: int) -> float:
     """Median seconds an update over up to `steps` ones, after one that does not count."""
     times: list[float] = []
     for number, pieces in enumerate(batches.epoch(0)):

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import functional_call, grad_and_value
 
 from sonde.data.batch import Batch
-from sonde.data.batches import Batches
+from sonde.data.feed import Feed
 from sonde.optim.clip import joint_norm, shrinkage
 from sonde.optim.rules import prepare_state, rule_of
 from sonde.tasks import Loss
@@ -25,7 +25,7 @@ from sonde.training.world import World
 Tensors = dict[str, Tensor]
 
 
-def fits_whole(batches: Batches, world: World, precision: Precision) -> bool:
+def fits_whole(batches: Feed, world: World, precision: Precision) -> bool:
     """Whether a step of this training can be one graph: one process, one piece a step, no loss scaling in between."""
     return world.size == 1 and batches.accumulate == 1 and precision != "fp16"
 

@@ -43,13 +43,15 @@ class Columns:
 
     `inputs` as the model reads them (data/batch.py), category codes as int32. `targets` int64 (row,) or float32
     (row, output), or None. `valid` bool (row,): which examples can be used (a picture that cannot be read, a window that
-    is not whole or, where targets are known, a missing target cannot). `mapped`: whether they stand in files.
+    is not whole or, where targets are known, a missing target cannot). `mapped`: whether they stand in files. `window`: 0, or
+    of running text, whose rows are its tokens, how many of them a batch row holds.
     """
 
     inputs: tuple[Tensor, ...]
     targets: Tensor | None
     valid: np.ndarray
     mapped: bool = False
+    window: int = 0
 
     def __len__(self) -> int:
         return len(self.valid)

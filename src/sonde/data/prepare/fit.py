@@ -11,9 +11,11 @@ import numpy as np
 from sonde import recipe
 from sonde.data.contents import Content, Examples
 from sonde.data.prepare.images import ImagePreparation, fit_images
+from sonde.data.prepare.options import positive
 from sonde.data.prepare.series import SeriesPreparation, fit_series
 from sonde.data.prepare.table import TablePreparation, fit_table
 from sonde.data.prepare.target import Target
+from sonde.data.prepare.text import WINDOW, TextPreparation, fit_text
 from sonde.data.split import Selection
 from sonde.errors import RunError
 
@@ -43,8 +45,13 @@ class Preparation(Protocol):
         ...
 
 
-Fitted = TablePreparation | ImagePreparation | SeriesPreparation
-_KINDS: dict[str, type[Fitted]] = {"table": TablePreparation, "images": ImagePreparation, "series": SeriesPreparation}
+Fitted = TablePreparation | ImagePreparation | SeriesPreparation | TextPreparation
+_KINDS: dict[str, type[Fitted]] = {
+    "table": TablePreparation,
+    "images": ImagePreparation,
+    "series": SeriesPreparation,
+    "text": TextPreparation,
+}
 
 
 def fit_preparation(
@@ -56,6 +63,9 @@ def fit_preparation(
     """
     if content.kind == "images":
         return fit_images(train, data)
+    if content.kind == "text":
+        steps = positive(options or {}, "steps", default=WINDOW) if task == "language-modelling" else 0
+        return fit_text(train, data, column="text", window=steps)
     if task == "forecasting":
         return fit_series(train, targets, options or {})
     return fit_table(train, data, targets)

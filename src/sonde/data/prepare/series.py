@@ -13,8 +13,9 @@ import numpy as np
 
 from sonde.data.contents import Examples
 from sonde.data.prepare.encoders import as_float64
+from sonde.data.prepare.options import positive
 from sonde.data.split import Selection
-from sonde.errors import DataError, Problem, RecipeError, did_you_mean
+from sonde.errors import DataError, Problem, did_you_mean
 
 WINDOW = 7
 
@@ -85,10 +86,7 @@ class SeriesPreparation:
 
 def fit_series(train: Selection, targets: tuple[str, ...], options: dict[str, Any]) -> SeriesPreparation:
     """The windows of the first target. `options` are the task's: `window` (default 7) and `horizon` (default 1)."""
-    window, horizon = options.get("window", WINDOW), options.get("horizon", 1)
-    for name, value in (("window", window), ("horizon", horizon)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise RecipeError(f"task.{name} = {value!r} is not a whole number of at least 1", where="task.options", remedy=f"for example --set task.{name}=7")
+    window, horizon = positive(options, "window", default=WINDOW), positive(options, "horizon", default=1)
     values = as_float64(train.examples.frame[targets[0]].gather(train.index))
     if len(train) < window + horizon:
         found = f"the training part has {len(train)} values, and a window of {window} with its target takes {window + horizon}"

@@ -6,6 +6,8 @@
     {"kind": "labels",  "columns": ["rain", "snow"], "counts": [5, 2]}
     {"kind": "numbers", "columns": ["price"], "transform": "log", "mean": [12.0], "std": [0.4], "minimum": [34900.0]}
 
+    {"kind": "tokens",  "columns": [], "tokenizer": {…}}: the next token of running text
+
 The transforms are those of tasks/transforms.py: none; standardise, (y − mean)/std; log, (ln(1 + y) − mean)/std.
 A forecast also has "horizon", the number of steps ahead.
 """
@@ -18,6 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from sonde.data.prepare.tokenizers import Tokenizer, from_json
 from sonde.data.split import Selection
 from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 
@@ -42,6 +45,8 @@ class Target:
         """Numbers that a model gives for an example: classes, labels, columns or steps ahead."""
         if self.values["kind"] == "classes":
             return len(self.values["classes"])
+        if self.values["kind"] == "tokens":
+            return len(from_json(self.values["tokenizer"]).pieces)
         return int(self.values.get("horizon", len(self.values["columns"])))
 
     @property
@@ -80,12 +85,19 @@ class Target:
         return np.stack(columns, axis=1).astype(np.float32), problems
 
 
-def fit_target(task: str, options: dict[str, Any], selection: Selection, columns: tuple[str, ...]) -> Target:
+def fit_target(
+    task: str, options: dict[str, Any], selection: Selection, columns: tuple[str, ...], *, tokenizer: Tokenizer | None = None
+) -> Target:
     """The target of `task` from the training part. `options` are the task's: `transform` and `horizon` are read here.
+
+    `tokenizer`: the fitted one of the text that a language model foretells.
 
     Classes stand in the order of their numbers or letters. `transform` left open becomes log where all targets are
     positive and their skewness exceeds 1.5 and shrinks by it, else standardise.
     """
+    if task == "language-modelling":
+        assert tokenizer is not None
+        return Target({"kind": "tokens", "columns": [], "tokenizer": tokenizer.to_json()}, "the next token")
     rows = selection.index
     series = [selection.examples.frame[name].gather(rows) for name in columns]
     lines = rows + 2 if selection.examples.lines is None else selection.examples.lines[rows]

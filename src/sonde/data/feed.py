@@ -1,0 +1,63 @@
+"""The way from columns to batches: rows in a shuffled order, or running text in lanes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+
+from sonde.data.batches import Augment, Batches, Mix
+from sonde.data.lanes import LaneBatches
+from sonde.data.prepare.columns import Columns
+
+# Lanes of running text that is measured, whatever the batch size was: each lane but the first begins without what stands before it,
+# so their number is part of the measure.
+MEASURED_LANES: Final = 16
+
+Feed = Batches | LaneBatches
+
+
+def feed(
+    columns: Columns,
+    index: np.ndarray,
+    *,
+    batch_size: int,
+    device: torch.device | str,
+    seed: int = 0,
+    shuffle: bool = False,
+    rank: int = 0,
+    world_size: int = 1,
+    accumulate: int = 1,
+    augment: Augment | None = None,
+    mix: Mix | None = None,
+) -> Feed:
+    """The examples `index` in batches, as `Batches` says. Of running text the batch size is the number of lanes."""
+    if columns.window:
+        first, last = (int(index[0]), int(index[-1]) + 1) if len(index) else (0, 0)
+        return LaneBatches(
+            columns.inputs[0],
+            first,
+            last,
+            lanes=batch_size if shuffle else MEASURED_LANES,
+            steps=columns.window,
+            seed=seed,
+            shuffle=shuffle,
+            device=device,
+            rank=rank,
+            world_size=world_size,
+            accumulate=accumulate,
+        )
+    return Batches(
+        columns,
+        index,
+        batch_size=batch_size,
+        seed=seed,
+        shuffle=shuffle,
+        device=device,
+        rank=rank,
+        world_size=world_size,
+        accumulate=accumulate,
+        augment=augment,
+        mix=mix,
+    )

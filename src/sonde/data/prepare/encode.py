@@ -1,0 +1,46 @@
+"""The rows of a file as tensors, whatever they are, and which tensors' rows some of the file's rows are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from sonde.data.contents import Examples
+from sonde.data.prepare.columns import Columns, build_columns
+from sonde.data.prepare.fit import Fitted
+from sonde.data.prepare.stream import build_stream
+from sonde.data.prepare.target import Target
+from sonde.data.prepare.text import TextPreparation
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Columns, and of running text (its rows are tokens) where the tokens of each row of the file begin: int64 (row + 1,)."""
+
+    columns: Columns
+    starts: np.ndarray | None = None
+
+    def numbers(self, rows: np.ndarray) -> np.ndarray:
+        """The usable rows of the columns, int64, that the file's `rows` (ascending) stand in."""
+        if self.starts is None:
+            return rows[self.columns.valid[rows]]
+        # A part of running text is a stretch of it.
+        return np.arange(self.starts[rows[0]], self.starts[rows[-1] + 1]) if len(rows) else np.arange(0)
+
+
+def encode_examples(
+    prep: Fitted,
+    target: Target | None,
+    examples: Examples,
+    *,
+    cache: Path | None = None,
+    fingerprint: str = "",
+    on_error: Literal["stop", "skip"] = "stop",
+) -> Encoded:
+    """All rows as tensors, as `build_columns` and `build_stream` say."""
+    if isinstance(prep, TextPreparation) and prep.window:
+        return Encoded(*build_stream(prep, examples, cache=cache, fingerprint=fingerprint))
+    return Encoded(build_columns(prep, target, examples, cache=cache, fingerprint=fingerprint, on_error=on_error))

@@ -1,0 +1,69 @@
+"""What tasks, decoding and explanations may ask of a model of sequences, whatever its architecture."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+# What a model carries from one window to the next, or from one token to the next: tensors, the batch axis first. None: nothing.
+State = tuple[Tensor, ...] | None
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """A model that foretells the next token."""
+
+    def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Logits (batch, step, token) after each of `tokens` (batch, step), and the state that the next window starts from.
+
+        In training mode the state is what a truncated back-propagation carries on (None where nothing is carried); in
+        evaluation mode calls that cut a text anywhere give the same logits as one call with all of it.
+        """
+        ...
+
+
+def network_of(model: nn.Module) -> nn.Module:
+    """The network behind a `Prepared` model's first step; tokens need no preparation."""
+    network = getattr(model, "network", model)
+    assert isinstance(network, nn.Module)
+    return network
+
+
+def language_model(model: nn.Module) -> LanguageModel:
+    """The network, where it foretells tokens. Raises TypeError otherwise."""
+    network = network_of(model)
+    if not isinstance(network, LanguageModel):
+        raise TypeError(f"{type(network).__name__} has no `advance`, so it is no language model")
+    return network
+
+
+def carries_state(network: nn.Module) -> bool:
+    """Whether training carries a state from window to window (recurrent models say so by an attribute `carries`)."""
+    return bool(getattr(network, "carries", False))
+
+
+def detached(state: State) -> State:
+    """The state without the graph that led to it."""
+    return None if state is None else tuple(tensor.detach() for tensor in state)
+
+
+def rows_of(state: State, begin: int, end: int) -> State:
+    """Rows `begin` … `end` − 1 of the batch."""
+    return None if state is None else tuple(tensor[begin:end] for tensor in state)
+
+
+def reordered(state: State, index: Tensor) -> State:
+    """Row `index[i]` of the batch as row i: beams that go on from others, sentences that are done left out."""
+    return None if state is None else tuple(tensor.index_select(0, index) for tensor in state)
+
+
+def joined(states: list[State]) -> State:
+    """The rows of all states one after the other, without the graph; None where there are none."""
+    known = [state for state in states if state is not None]
+    if not known or len(known) < len(states):
+        return None
+    if len(known) == 1:
+        return detached(known[0])
+    return tuple(torch.cat([part.detach() for part in parts]) for parts in zip(*known, strict=True))
