@@ -59,6 +59,16 @@ MODELS: dict[str, str] = {
     "airbench95": "sonde.models.airbench",
     "airbench96": "sonde.models.airbench",
     "gru": "sonde.models.gru",
+    "transformer-decoder": "sonde.models.transformer_decoder",
+    "transformer-encoder": "sonde.models.transformer_encoder",
+    "transformer": "sonde.models.transformer",
+    "transformer-base": "sonde.models.transformer",
+    "seq2seq-rnn": "sonde.models.seq2seq",
+    "seq2seq-gru": "sonde.models.seq2seq",
+    "seq2seq-lstm": "sonde.models.seq2seq",
+    "seq2seq-rnn-attention": "sonde.models.seq2seq",
+    "seq2seq-gru-attention": "sonde.models.seq2seq",
+    "seq2seq-lstm-attention": "sonde.models.seq2seq",
 }
 
 # A value that is no model's own: widths of hidden layers that are put before the outputs.

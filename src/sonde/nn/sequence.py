@@ -24,6 +24,15 @@ class LanguageModel(Protocol):
         ...
 
 
+@runtime_checkable
+class Translator(LanguageModel, Protocol):
+    """A model that foretells the next token of a target from what it has read of a source."""
+
+    def encode(self, tokens: Tensor, lengths: Tensor) -> State:
+        """The state that the target starts from, for sources (batch, length) with their lengths: all that `advance` needs to know of them."""
+        ...
+
+
 def network_of(model: nn.Module) -> nn.Module:
     """The network behind a `Prepared` model's first step; tokens need no preparation."""
     network = getattr(model, "network", model)
@@ -36,6 +45,14 @@ def language_model(model: nn.Module) -> LanguageModel:
     network = network_of(model)
     if not isinstance(network, LanguageModel):
         raise TypeError(f"{type(network).__name__} has no `advance`, so it is no language model")
+    return network
+
+
+def translator(model: nn.Module) -> Translator:
+    """The network, where it translates. Raises TypeError otherwise."""
+    network = network_of(model)
+    if not isinstance(network, Translator):
+        raise TypeError(f"{type(network).__name__} has no `encode` and `advance`, so it is no translator")
     return network
 
 

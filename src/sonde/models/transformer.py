@@ -1,0 +1,137 @@
+"""The Transformer as it was published: an encoder that reads a sentence, a decoder that writes another (Vaswani et al. 2017)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sonde.errors import RecipeError
+from sonde.nn.dropout import Dropout
+from sonde.nn.positions import Kind, Positions
+from sonde.nn.sequence import State
+from sonde.nn.transformer import BlockSize, DecoderBlock, EncoderBlock, last_norm, output_layer, scaled_embedding
+from sonde.ops.attention import length_mask
+
+
+@dataclass(frozen=True)
+class Config:
+    """`layers` blocks on each side, of `heads` heads; `hidden`: width between the two dense layers of a block, 0 for 4 × width.
+
+    `length`: the longest sentence, which learned positions need to know. `norm`: before or after each part of a block. `tied`: the output's
+    weights are the target's embedding ("output"), or source and target share one embedding as well ("all", with `task.shared`; section 3.4
+    of the paper). `dropout` is of embeddings and of what the parts of a block give, `attention_dropout` of attention weights.
+    """
+
+    vocabulary: int = 0
+    outputs: int = 0
+    per: Literal["token"] = "token"
+    length: int = 256
+    width: int = 256
+    layers: int = 3
+    heads: int = 4
+    hidden: int = 0
+    positions: Kind = "sinusoidal"
+    norm: Literal["pre", "post"] = "pre"
+    tied: Literal["none", "output", "all"] = "output"
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+
+
+# `transformer-base` has the sizes of the paper's table 3.
+VARIANTS: dict[str, Config] = {
+    "transformer": Config(),
+    "transformer-base": Config(width=512, layers=6, heads=8, hidden=2048, norm="post", tied="all", attention_dropout=0.1),
+}
+
+
+class Transformer(nn.Module):
+    """Encoder and decoder.
+
+    The state of decoding: which source tokens are real (batch, source), then for each decoder block keys and values of the source, and keys
+    and values of the target so far, (batch, head, step, width/head) each.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        size = BlockSize(
+            config.width, config.heads, config.hidden or 4 * config.width, config.norm == "pre", config.dropout, config.attention_dropout
+        )
+        self.scale, self.tied = config.width**0.5, config.tied
+        head = config.width // config.heads
+        if config.tied != "all":
+            self.source_embedding = scaled_embedding(config.vocabulary, config.width)
+        self.source_positions = Positions(config.positions, width=config.width, head=head, length=config.length)
+        self.target_embedding = scaled_embedding(config.outputs, config.width)
+        self.target_positions = Positions(config.positions, width=config.width, head=head, length=config.length)
+        self.dropout = Dropout(config.dropout)
+        self.encoder = nn.ModuleList(EncoderBlock(size) for _ in range(config.layers))
+        self.encoder_norm = last_norm(size)
+        self.decoder = nn.ModuleList(DecoderBlock(size) for _ in range(config.layers))
+        self.norm = last_norm(size)
+        if config.tied == "none":
+            self.output = output_layer(config.width, config.outputs)
+        else:
+            self.bias = nn.Parameter(torch.zeros(config.outputs))
+
+    @property
+    def stages(self) -> dict[str, tuple[str, ...]]:
+        """Embeddings, the encoder's blocks, the decoder's, output."""
+        count = len(self.encoder)
+        reading = {f"stage{number}": (f"encoder.{number - 1}",) for number in range(1, count + 1)}
+        reading[f"stage{count}"] += ("encoder_norm",)
+        writing = {f"stage{count + number}": (f"decoder.{number - 1}",) for number in range(1, count + 1)}
+        source = () if self.tied == "all" else ("source_embedding",)
+        stem = (*source, "source_positions", "target_embedding", "target_positions")
+        return {"stem": stem, **reading, **writing, "head": ("norm", "output" if self.tied == "none" else "bias")}
+
+    def encode(self, tokens: Tensor, lengths: Tensor) -> State:
+        """The state that the decoder starts from, for sources (batch, length) and their lengths."""
+        real = length_mask(lengths, tokens.shape[1])
+        embedding = self.target_embedding if self.tied == "all" else self.source_embedding
+        x = embedding(tokens) * self.scale
+        turn = self.source_positions.turn(x)
+        x = self.dropout(self.source_positions(x))
+        for block in self.encoder:
+            x, _ = block(x, mask=real[:, None, None], turn=turn)
+        x = self.encoder_norm(x)
+        state: list[Tensor] = [real]
+        for block in self.decoder:
+            keys, values = block.multihead_attn.remember(x)
+            state += [keys, values, keys[:, :, :0], values[:, :, :0]]
+        return tuple(state)
+
+    def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """As nn.sequence.Translator: logits after each of `tokens` (batch, step), which go on where the state's target stops."""
+        assert state is not None
+        real, caches = state[0], state[1:]
+        start = caches[2].shape[2]
+        x = self.target_embedding(tokens) * self.scale
+        turn = self.target_positions.turn(x, start)
+        x = self.dropout(self.target_positions(x, start))
+        kept: list[Tensor] = [real]
+        for number, block in enumerate(self.decoder):
+            keys, values, *past = caches[4 * number : 4 * number + 4]
+            x, cache = block(x, (keys, values), memory_mask=real[:, None, None], turn=turn, past=(past[0], past[1]))
+            kept += [keys, values, *cache]
+        x = self.norm(x)
+        logits: Tensor = self.output(x) if self.tied == "none" else F.linear(x, self.target_embedding.weight, self.bias)
+        return logits, None if self.training else tuple(kept)
+
+    def forward(self, tokens: Tensor, lengths: Tensor, target: Tensor) -> Tensor:
+        """Logits (batch, step, output) after each token of `target` (batch, step), which begins with the begin token."""
+        return self.advance(target, self.encode(tokens, lengths))[0]
+
+
+def build(config: Config) -> Transformer:
+    """The model. Raises RecipeError where source and target are to share their embedding and have different vocabularies."""
+    if config.tied == "all" and config.vocabulary != config.outputs:
+        raise RecipeError(
+            f"model.tied=all shares one embedding, and the source has {config.vocabulary:,} pieces, the target {config.outputs:,}",
+            where="model.config",
+            remedy="give both one vocabulary with --set task.shared=true, or use --set model.tied=output",
+        )
+    return Transformer(config)
