@@ -62,7 +62,7 @@ class Data(Section):
         "data: by the training part; imagenet; {mean=[…], std=[…]} for each channel, 0…1; false: numbers as they stand",
     )
     noise: NonNegativeFloat = Field(0.0, description="standard deviation of Gaussian noise on normalised training inputs; 0: none")
-    augment: tuple[str, ...] | None = Field(None, description="augmentations: flip, alternate-flip, flip-vertical, crop, colour, shift; none")
+    augment: tuple[str, ...] | None = Field(None, description="augmentations, with strengths or without: flip,rotate:15,erase:0.25; none")
     on_error: Literal["stop", "skip"] = Field("stop", description="what to do with examples that cannot be read")
 
 

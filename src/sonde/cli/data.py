@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time as time_module
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from sonde.cli.progress import PAUSE
 from sonde.errors import UsageError
 
 if TYPE_CHECKING:
+    from sonde.data.assemble import Dataset
     from sonde.data.check import Findings
     from sonde.data.contents import Content
 
@@ -36,32 +38,63 @@ def data(
     time: Annotated[str | None, flag("time")] = None,
     validation: Annotated[float | str | None, flag("validation")] = None,
     test: Annotated[float | str | None, flag("test")] = None,
+    size: Annotated[int | None, flag("size")] = None,
+    augment: Annotated[tuple[str, ...] | None, flag("augment")] = None,
+    seed: Annotated[int | None, flag("seed")] = None,
     task: Annotated[str | None, flag("task")] = None,
     against: Annotated[str | None, Parameter(help="the data, or the run, that a model was trained on: say what has shifted since")] = None,
     to: Annotated[Path | None, Parameter(help="fetch a named set into this folder, for a machine without network")] = None,
-    out: Annotated[Path | None, Parameter(help="write an HTML page with pictures, columns and problems")] = None,
+    out: Annotated[Path | None, Parameter(help="write an HTML page with pictures, columns and problems [with --augment: NAME.html]")] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> Answer:
-    """The doctor. Exits with 2 where something would stop training."""
+    """The doctor. Exits with 2 where something would stop training.
+
+    With --augment the page also shows some pictures as the first epochs of training would see them.
+    """
     flags = given(locals())
     if source is None:
         return _sets(json=json)
     if to is not None:
         return _fetch(source, to, json=json, quiet=quiet)
     chosen = recipe.with_flags(recipe.Recipe(data=recipe.Data(path=source)), flags)
-    content, found = _examine(chosen)
+    if chosen.data.augment:
+        _check_augmentation(chosen)
+    content, found, dataset = _examine(chosen)
     document = found.to_json()
     if against is not None:
         document["problems"] += [vars(problem) for problem in _shifted(content, chosen.data, against)]
+    if chosen.data.augment and out is None:
+        out = Path(f"{content.name}.html")
     if out is not None:
-        _page(content, found, out)
+        _page(content, found, out, augmented=_augmented(chosen, dataset))
     unfit = any(problem["level"] == "error" for problem in document["problems"])
     page = None if out is None else str(out)
     return Answer({**document, "page": page}, _text(document, page), json=json, code=UNFIT if unfit else 0)
 
 
-def _examine(chosen: recipe.Recipe) -> tuple[Content, Findings]:
+def _check_augmentation(chosen: recipe.Recipe) -> None:
+    """What is misspelt is said before anything is read."""
+    from sonde.data.augment import parse
+
+    parse(chosen.data.augment or ())
+
+
+def _augmented(chosen: recipe.Recipe, dataset: Dataset | None) -> Callable[[Path], dict[str, Any]] | None:
+    """What draws the augmented pictures into a folder; None where none are asked for."""
+    names = chosen.data.augment
+    if not names:
+        return None
+    from sonde import tasks
+    from sonde.data.augment import check
+    from sonde.data.augment.sheet import augmented_sheet
+
+    check(names, kind="table" if dataset is None else dataset.content.kind, mixable=dataset is not None and dataset.inferred.task in tasks.MIXING)
+    assert dataset is not None
+    return lambda folder: augmented_sheet(chosen, dataset, folder)
+
+
+def _examine(chosen: recipe.Recipe) -> tuple[Content, Findings, Dataset | None]:
     """The same look as `train` takes, and a deeper one. A table without a target is described all the same."""
     from sonde.data.assemble import assemble
     from sonde.data.check import check
@@ -71,9 +104,10 @@ def _examine(chosen: recipe.Recipe) -> tuple[Content, Findings]:
     content = open_data(chosen.data.path, chosen.data)
     if content.kind == "table" and content.target is None and not chosen.data.target:
         undecided = Inferred("", (), "no target is named; --target COLUMN chooses one", "--target")
-        return content, check(content, chosen.data, inferred=undecided, deep=True)
+        return content, check(content, chosen.data, inferred=undecided, deep=True), None
     dataset = assemble(chosen)
-    return dataset.content, check(dataset.content, chosen.data, inferred=dataset.inferred, parts=dataset.parts, deep=True)
+    found = check(dataset.content, chosen.data, inferred=dataset.inferred, parts=dataset.parts, deep=True)
+    return dataset.content, found, dataset
 
 
 def _shifted(content: Content, options: recipe.Data, against: str) -> list[Any]:
@@ -89,13 +123,16 @@ def _shifted(content: Content, options: recipe.Data, against: str) -> list[Any]:
     return shift(open_data(against, options).examples, content.examples, options, whole=True, name=content.name)
 
 
-def _page(content: Content, found: Findings, out: Path) -> None:
+def _page(content: Content, found: Findings, out: Path, *, augmented: Callable[[Path], dict[str, Any]] | None) -> None:
     from sonde.data.checks.sheet import contact_sheet
     from sonde.report.data_page import write_data_page
 
     with tempfile.TemporaryDirectory() as folder:
         thumbnails = contact_sheet(content, Path(folder))
-        write_data_page(found.to_json(thumbnails), Path(folder), out)
+        document = found.to_json(thumbnails)
+        if augmented is not None:
+            document["augmented"] = augmented(Path(folder))
+        write_data_page(document, Path(folder), out)
 
 
 def _text(found: dict[str, Any], page: str | None) -> str:

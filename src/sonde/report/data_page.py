@@ -41,6 +41,12 @@ def write_data_page(findings: dict[str, Any], folder: Path, out: Path, *, exampl
         ),
         ("task", "The task", "What would be learned from this, why, and how to choose something else.", lambda: task(found, view)),
         ("pictures", "Pictures", "A few of each kind, as they will be seen.", lambda: data_section.pictures(found, folder, view)),
+        (
+            "augmented",
+            "What the network sees",
+            "Each row is one [example]: first as it is, then as each of the first [epochs|epoch] of training would show it.",
+            lambda: data_section.augmented(found, folder, view),
+        ),
         ("series", "The series", "The values in the order of time.", lambda: data_section.series(found, view)),
         (
             "classes",

@@ -165,6 +165,27 @@ def pictures(data: dict[str, Any], folder: Path, view: View) -> Markup:
     return join([tag("ul", {"class": "sheet small"}, sheet) if sheet else None, facts(rows)])
 
 
+def augmented(data: dict[str, Any], folder: Path, view: View) -> Markup:
+    """Rows of examples, each as it is and as several epochs would see it."""
+    found = as_table(data.get("augmented"))
+    rows = tables(found.get("rows")) if view.examples else []
+    if not rows:
+        return Markup("")
+    width = max(len(tables(row.get("cells"))) for row in rows)
+    heads = [tag("p", {"class": "head"}, "as it is" if number == 0 else f"epoch {number}") for number in range(width)]
+    cells = []
+    for row in rows:
+        for number, each in enumerate(tables(row.get("cells"))):
+            address = view.pictures.address(folder, each.get("file"))
+            label = text(each.get("label"))
+            said = f"{shorten(label, 60) or 'example'}, {'as it is' if number == 0 else f'as epoch {number} sees it'}"
+            image = tag("img", {"src": address, "alt": said, "loading": "lazy"}) if address else None
+            told = number == 0 or label != text(row.get("label"))
+            cells.append(tag("div", None, image, tag("p", None, shorten(label, 44)) if label and told else None))
+    flag = tag("code", None, f"--augment {','.join(text(each) for each in items(found.get('names')))}")
+    return join([tag("p", None, flag), tag("div", {"class": "draws"}, heads, cells)])
+
+
 def series(data: dict[str, Any], view: View) -> Markup:
     """The series as a line, with its span, step and gaps."""
     found = as_table(data.get("series"))

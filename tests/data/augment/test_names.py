@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -21,6 +23,12 @@ def test_strengths_stand_in_the_order_of_the_fields_or_by_name() -> None:
     for name in (*STEPS, *MIXES):
         assert parse((name,)).keys() == parse((example(name),)).keys() == {name}
     assert parse((example("randaugment"),)) == {"randaugment": RandAugment()}
+
+
+def test_the_page_lists_all_with_their_defaults() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
+    for name in (*STEPS, *MIXES):
+        assert f"\n| `{example(name)}` |" in page
 
 
 def test_none() -> None:
