@@ -24,7 +24,8 @@ from sonde.data.readers.pictures import FilePictures, is_picture, mode_notes, mo
 from sonde.data.readers.series import as_series
 from sonde.data.readers.table_parts import part_of, read_tables, single
 from sonde.data.readers.tables import SUFFIXES, is_table, suffix
-from sonde.data.readers.text import is_even, is_text, read_text
+from sonde.data.readers.text_folders import read_text_file, read_text_folder, read_text_member
+from sonde.data.readers.two_columns import as_text
 from sonde.errors import DataError, Problem, nearest
 from sonde.recipe import Data
 
@@ -72,8 +73,8 @@ def _open(source: object, data: Data, report: sets.Report | None) -> Content:
 
 
 def _finished(content: Content, data: Data, folder: Path) -> Content:
-    """A table that names pictures as pictures, a table that is a series as a series."""
-    return as_series(as_image_table(content, data, folder), data)
+    """A table that names pictures as pictures, one of sentences as text, one that is a series as a series."""
+    return as_series(as_text(as_image_table(content, data, folder), data), data)
 
 
 def _open_memory(source: object, data: Data) -> Content:
@@ -126,8 +127,11 @@ def _open_name(text: str, data: Data, report: sets.Report | None) -> Content:
     if text in bundled.SETS:
         return bundled.read_bundled(text)
     if text in sets.SETS:
+        chosen = sets.SETS[text]
+        if chosen.text is not None:  # languages of a set that has several
+            data = data.model_copy(update={"text": data.text or chosen.text, "target": data.target or (chosen.target,)})
         content = _open_path(sets.obtained(text, report), data)
-        return dataclasses.replace(content, name=text, target=sets.SETS[text].target or content.target)
+        return dataclasses.replace(content, name=text, target=content.target if chosen.text else chosen.target or content.target)
     raise _nowhere(text, path, list(known))
 
 
@@ -155,15 +159,16 @@ def _open_path(path: Path, data: Data) -> Content:
 
 def _open_file(path: Path, data: Data) -> Content:
     if is_archive(path):
-        return read_archive(path, on_error=data.on_error)
+        return read_text_member(path, data) or read_archive(path, on_error=data.on_error)
     if is_idx(path):
         return read_idx_folder(beside(path), on_error=data.on_error)
     if is_picture(path.name):
         return _pictures([path])
     if path.suffix.lower() in (".npz", ".npy"):
         return _finished(read_npz(path, on_error=data.on_error), data, path.parent)
-    if is_text(path) and not is_even(path):
-        return read_text([path], origin=path)
+    text = read_text_file(path, data)
+    if text is not None:
+        return text
     if is_table(path) or suffix(path) in SUFFIXES:
         return _finished(read_tables({"all": path}, data, origin=path), data, path.parent)
     remedy = _REFUSED.get(path.suffix.lower(), f"give {_FORMATS}")
@@ -198,6 +203,9 @@ def _open_folder(folder: Path, data: Data) -> Content:
     archives = [entry for entry in entries if is_archive(entry)]
     if archives:
         return _archives(folder, archives, data)
+    text = read_text_folder(folder, entries, data)
+    if text is not None:
+        return text
     tables = [entry for entry in entries if is_table(entry) and "submission" not in entry.name.lower()]
     arrays = [entry for entry in entries if entry.suffix.lower() in (".npz", ".npy")]
     deeper = [file for file in files_under(folder) if is_picture(file.name)]
@@ -209,9 +217,9 @@ def _open_folder(folder: Path, data: Data) -> Content:
         return read_class_folders(folder, on_error=data.on_error)
     if len(arrays) == 1:
         return _open_file(arrays[0], data)
-    texts = [file for file in files_under(folder) if is_text(file)]
-    if texts:
-        return read_text(texts, origin=folder)
+    text = read_text_folder(folder, files_under(folder), data, plain=True)
+    if text is not None:
+        return text
     inside = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     if not inside:
         raise DataError(Problem("error", str(folder), "the folder is empty", f"put {_FORMATS} there"))

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from sonde.data.contents import Examples
+from sonde.data.readers.encodings import decoded
 from sonde.data.readers.leave_out import OnError, leave_out
 from sonde.data.readers.values import MISSING, is_number, typed
 from sonde.errors import DataError, Problem
@@ -24,7 +25,6 @@ from sonde.errors import DataError, Problem
 SEPARATORS = ("\t", ";", "|", ",")  # where two cut equally well the earlier: a comma may be a decimal comma
 SAMPLE = 1000  # rows that separator and header are told from
 LISTED = 1000  # ragged rows listed at most
-_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 # Known files that come without a header: (stem, columns) → names. Adult: UCI Machine Learning Repository, adult.names.
 HEADERLESS: dict[tuple[str, int], tuple[str, ...]] = {
@@ -73,7 +73,7 @@ def read_delimited(raw: bytes, *, where: str, stem: str = "", names: Sequence[st
         An empty file, a quote that is not closed, no separator, duplicate columns, a header of another width than the
         rows. Ragged rows are problems of the table instead, as they can be left out.
     """
-    text, notes = decoded(raw, where)
+    text, notes = decoded(raw, where, on_error)
     dialect = sniff(text, where)
     rows, dialect, more = _records(text, dialect, where)
     notes += more
@@ -91,27 +91,6 @@ def read_delimited(raw: bytes, *, where: str, stem: str = "", names: Sequence[st
     examples = Examples(frame, lines=None if plain else np.asarray(lines, dtype=np.int64))
     examples, problems = leave_out(examples, problems, on_error)
     return Table(examples, tuple(problems), tuple(notes), head.header is not None)
-
-
-def decoded(raw: bytes, where: str) -> tuple[str, list[str]]:
-    """The text of a file: UTF-8 or UTF-16 by its first bytes, else UTF-8, else Windows-1252, which is said."""
-    if not raw.strip():
-        raise DataError(Problem("error", where, f"the file is empty ({len(raw)} bytes)", "copy or export it again"))
-    encoding = next((name for mark, name in _MARKS.items() if raw.startswith(mark)), "utf-8")
-    binary = DataError(Problem("error", where, "this is not text", "export the table as CSV in UTF-8"))
-    if b"\0" in raw[:4096] and encoding != "utf-16":
-        raise binary
-    try:
-        return raw.decode(encoding), []
-    except UnicodeDecodeError as error:
-        if encoding != "utf-8":
-            raise binary from None
-        line = raw.count(b"\n", 0, error.start) + 1
-        note = f"line {line} is not UTF-8 (byte {raw[error.start]:#04x}), so the file was read as Windows-1252"
-        try:
-            return raw.decode("cp1252"), [note]
-        except UnicodeDecodeError:
-            return raw.decode("latin-1"), [note.replace("Windows-1252", "Latin-1")]
 
 
 def sniff(text: str, where: str) -> Dialect:

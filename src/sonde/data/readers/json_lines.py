@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from sonde.data.contents import Examples
-from sonde.data.readers.delimited import Table, decoded
+from sonde.data.readers.delimited import Table
+from sonde.data.readers.encodings import decoded
 from sonde.data.readers.frames import from_rows, tidied
 from sonde.data.readers.leave_out import OnError, leave_out
 from sonde.errors import DataError, Problem
@@ -24,7 +25,7 @@ def read_json_lines(raw: bytes, *, where: str, on_error: OnError = "stop") -> Ta
     DataError
         An empty file, or one without any object.
     """
-    text, notes = decoded(raw, where)
+    text, notes = decoded(raw, where, on_error)
     rows: list[dict[str, Any]] = []
     lines: list[int] = []
     problems: list[Problem] = []

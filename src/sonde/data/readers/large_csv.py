@@ -29,7 +29,6 @@ from sonde.data.readers.delimited import (
     LISTED,
     Dialect,
     Table,
-    decoded,
     first_records,
     is_blank,
     numbered,
@@ -39,6 +38,7 @@ from sonde.data.readers.delimited import (
     sniff,
     without_unnamed,
 )
+from sonde.data.readers.encodings import decoded
 from sonde.data.readers.leave_out import OnError
 from sonde.data.readers.values import MISSING, WHOLE, trimmed, typed
 from sonde.errors import DataError, Problem

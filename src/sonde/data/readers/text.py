@@ -1,10 +1,13 @@
-"""Plain text: a file, a folder of files, gzipped or not. Rows are lines with their ends, so that all rows together are the text."""
+"""Plain text: files, folders, gzipped or not. Rows are lines with their ends, so that all rows together are the text.
+
+A text of more than LARGE bytes is cut into rows once, in Arrow files in the cache, and its frame is mapped from there.
+"""
 
 from __future__ import annotations
 
-import gzip
+import hashlib
+import itertools
 import re
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -12,66 +15,114 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from sonde.data.contents import Content, Examples
+from sonde.data.contents import Content, Examples, Part
 from sonde.data.fingerprint import of_files
+from sonde.data.readers import text_files
+from sonde.data.readers.arrow_map import map_frame
+from sonde.data.readers.cache import cache_folder, kept
+from sonde.data.readers.encodings import texts
+from sonde.data.readers.leave_out import OnError
+from sonde.data.readers.text_files import TextFile, by_part, even_ends
 from sonde.errors import DataError, Problem
 
-SUFFIXES: Final = (".txt", ".txt.gz", ".text")
-LOOKED_AT: Final = 65_536  # bytes of a file in which it is looked whether it is a table
 LONG: Final = 10_000  # characters after which a line goes on in a new row, so that a book on one line can be cut into parts
 _ROWS = re.compile(f"[^\n]{{1,{LONG}}}\n?|\n")
 
 
-def is_text(path: Path) -> bool:
-    """Whether the name is one of a plain text."""
-    return path.name.lower().endswith(SUFFIXES)
+def read_text(files: Sequence[TextFile], *, origin: Path, on_error: OnError = "stop", sentences: bool = False) -> Content:
+    """The files as parts where their names say so (train.txt, test.txt), else one after the other.
 
+    With `sentences` each line is an example by itself: without its end, blank ones left out.
 
-def is_even(path: Path) -> bool:
-    """Whether the first lines all hold as many tabs, semicolons or commas, and some: then this is a table, whatever its name says."""
-    try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-            lines = [line for line in file.read(LOOKED_AT).split(b"\n")[:-1] if line.strip()][:100]
-    except (OSError, EOFError, zlib.error):
-        return False  # the reader says what is wrong
-    return len(lines) > 1 and any(lines[0].count(mark) and len({line.count(mark) for line in lines}) == 1 for mark in (b"\t", b";", b","))
-
-
-def read_text(paths: Sequence[Path], *, origin: Path) -> Content:
-    """The files one after the other. Raises DataError for a file that cannot be read, has no text or is no UTF-8."""
-    texts = [_decoded(path) for path in paths]
-    rows: list[str] = []
-    lines: list[np.ndarray] = []
-    for text in texts:
-        found = _ROWS.findall(text)
-        rows += found
-        ends = np.fromiter((row.endswith("\n") for row in found), dtype=np.int64, count=len(found))
-        lines.append(np.cumsum(ends) - ends + 1)
-    characters = sum(len(text) for text in texts)
-    what = "a text" if len(paths) == 1 else f"{len(paths)} texts"
+    Raises
+    ------
+    DataError
+        A file that cannot be read, has no text, or mixes encodings.
+    """
+    parts = by_part(files) if len(files) > 1 else None
+    chosen: dict[Part, list[TextFile]] = {"all": list(files)} if parts is None else {part: [file] for part, file in parts.items()}
+    notes: list[str] = []
+    examples: dict[Part, Examples] = {}
+    size = 0
+    for part, some in chosen.items():
+        frames, lines = [], []
+        for file in some:
+            frame, numbers, said = _rows(file, on_error)
+            frames.append(frame)
+            lines.append(numbers)
+            notes += [f"{file.where}: {note}" if len(files) > 1 else note for note in said]
+        whole = frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=False)
+        examples[part] = Examples(whole, lines=lines[0] if len(lines) == 1 else np.concatenate(lines))
+        if sentences:
+            examples[part], said = as_sentences(examples[part], str(origin))
+            notes += said
+        size += int(examples[part].frame["text"].str.len_chars().sum())
+    what = "a text" if len(files) == 1 else f"{len(files)} texts"
+    named = f" in {', '.join(chosen)}" if len(chosen) > 1 else ""
+    rows = sum(map(len, examples.values()))
+    paths = list(dict.fromkeys(file.path for file in files))
     return Content(
         kind="text",
         origin=str(origin),
         name=origin.resolve().name.partition(".")[0],
-        reason=f"{what} of {characters:,} characters",
-        parts={"all": Examples(pl.DataFrame({"text": pl.Series(rows, dtype=pl.String)}), lines=np.concatenate(lines))},
+        reason=f"{rows:,} sentences, one a line" if sentences else f"{what} of {size:,} characters{named}",
+        parts=examples,
         fingerprint=of_files(paths),
         files=tuple(paths),
+        notes=tuple(notes),
     )
 
 
-def _decoded(path: Path) -> str:
-    """A file as text, its line ends as they are written everywhere else: `\\n`."""
-    try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(Problem("error", str(path), f"this text cannot be read ({error})", "fetch or write the file again")) from None
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        found = f"byte {raw[error.start]:#04x} at offset {error.start:,} is no UTF-8"
-        raise DataError(Problem("error", f"{path}, line {line}", found, "save the file as UTF-8")) from None
+def as_sentences(examples: Examples, origin: str) -> tuple[Examples, list[str]]:
+    """Lines without their ends, and what is to be said; blank ones are left out. Raises DataError where all are blank."""
+    values = examples.frame["text"].str.strip_chars("\r\n")
+    kept_rows = (values.str.strip_chars() != "").arg_true().to_numpy()
+    blank = len(values) - len(kept_rows)
+    if not len(kept_rows):
+        raise DataError(Problem("error", origin, "all lines are blank", "write one sentence a line"))
+    whole = Examples(examples.frame.with_columns(values.alias("text")), lines=examples.lines)
+    if not blank:
+        return whole, []
+    return whole.take(kept_rows), [f"{blank:,} blank {'line was' if blank == 1 else 'lines were'} left out"]
+
+
+def _rows(file: TextFile, on_error: OnError) -> tuple[pl.DataFrame, np.ndarray, list[str]]:
+    """Rows of a file, the line on which each stands, and what is to be said."""
+    found = file.read(on_error, text_files.LARGE)
+    if found is None:
+        return _mapped(file, on_error)
+    text, notes = found
     if not text.strip():
-        raise DataError(Problem("error", str(path), "there is no text in this file", "give a file with text"))
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        raise DataError(Problem("error", file.where, "there is no text in this file", "give a file with text"))
+    frame, lines, _ = _cut(text, 1)
+    return frame, lines, notes
+
+
+def _cut(text: str, line: int) -> tuple[pl.DataFrame, np.ndarray, int]:
+    """Rows of a text that begins on `line`, their lines, and the line on which what follows begins."""
+    found = _ROWS.findall(text)
+    ends = np.fromiter((row.endswith("\n") for row in found), dtype=np.int64, count=len(found))
+    return pl.DataFrame({"text": pl.Series(found, dtype=pl.String)}), np.cumsum(ends) - ends + line, line + int(ends.sum())
+
+
+def _mapped(file: TextFile, on_error: OnError) -> tuple[pl.DataFrame, np.ndarray, list[str]]:
+    """As `_rows`, from files in the cache, which are made where they are missing."""
+    pieces, notes = texts(file.open, file.where, on_error)
+    key = hashlib.sha256(f"1 {of_files([file.path])} {file.where} {on_error} {LONG}".encode()).hexdigest()[:32]
+
+    def write(to: Path) -> None:
+        line = 1
+        with to.open("wb") as stream:
+            for number, piece in enumerate(pieces):
+                frame, lines, line = _cut(even_ends(piece), line)
+                kept(f"texts/{key}-{number}.arrow", lambda path, frame=frame: frame.write_ipc(path, compression="uncompressed"))  # type: ignore[misc]
+                stream.write(lines.tobytes())
+
+    # The lines are there when all pieces are: they are renamed into place last.
+    lines = np.memmap(kept(f"texts/{key}.lines", write), dtype=np.int64, mode="r")
+    paths = (cache_folder() / f"texts/{key}-{number}.arrow" for number in itertools.count())
+    frame = pl.concat([map_frame(path) for path in itertools.takewhile(Path.exists, paths)], rechunk=False)
+    if frame.height != len(lines):
+        found = "pieces of this text are missing in the cache"
+        raise DataError(Problem("error", str(cache_folder() / "texts"), found, "delete this folder; the text is then read again"))
+    return frame, lines, notes

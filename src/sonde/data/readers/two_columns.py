@@ -1,0 +1,250 @@
+"""Two columns of text, one tab a line: sentences with labels, or with their translations; and tables that hold such columns.
+
+Where one column has at most LABELS distinct values, which come again, these are labels; else the lines are pairs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from sonde.data.contents import Content, Examples, Part
+from sonde.data.fingerprint import of_files
+from sonde.data.readers.text_files import TextFile
+from sonde.data.readers.values import typed
+from sonde.errors import DataError, Problem, did_you_mean
+from sonde.recipe import Data
+
+LABELS: Final = 100
+WORDS: Final = 2.5  # words of a value on average from which a column is text and not names
+SAMPLE: Final = 2_000  # rows by which it is told what columns hold
+NAMED: Final = 10  # lines that are named in a message
+_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
+_SENTENCE_END = r"[.!?…。！？]\W*$"
+
+
+def is_two_columns(head: bytes) -> bool:
+    """Whether the first lines of a file hold one tab each, and one of their columns text."""
+    lines = [line for line in head.decode("utf-8", "replace").splitlines()[:-1] or [head.decode("utf-8", "replace")] if line.strip()]
+    if not lines or any(line.count("\t") != 1 for line in lines):
+        return False
+    columns = list(zip(*(line.split("\t") for line in lines), strict=True))
+    return any(is_prose(pl.Series(column[1:] if len(column) > 1 else column)) for column in columns)
+
+
+def is_prose(values: pl.Series) -> bool:
+    """Whether a column holds text to read: words, more than a name has, in values that mostly differ."""
+    if values.dtype != pl.String:
+        return False
+    present = values.head(SAMPLE).drop_nulls()
+    present = present.filter(present.str.contains(r"\p{L}"))
+    if not len(present) or 2 * len(present) < min(len(values), SAMPLE):
+        return False
+    words = present.str.strip_chars().str.count_matches(r"\S+").mean()
+    many = present.n_unique() * 2 > len(present) or len(present) < 10
+    # A sentence in a script without blanks is one "word" of many letters; short ones of other scripts end as sentences do.
+    ended = present.str.contains(_SENTENCE_END).mean()
+    return many and (float(words or 0.0) >= WORDS or float(ended or 0.0) > 0.5)  # type: ignore[arg-type]
+
+
+def read_two_columns(files: Mapping[Part, TextFile], data: Data, *, origin: Path) -> Content:
+    """Lines of two columns, one file a part (or one: "all").
+
+    Raises
+    ------
+    DataError
+        Lines without exactly one tab (left out with `on_error` skip), and what `TextFile.read` refuses.
+    """
+    frames: dict[Part, Examples] = {}
+    problems: list[Problem] = []
+    notes: list[str] = []
+    names: tuple[str, str] | None = None
+    for part, file in files.items():
+        found = file.read(data.on_error)
+        assert found is not None
+        text, said = found
+        notes += [f"{file.where}: {note}" if len(files) > 1 else note for note in said]
+        rows, lines, wrong = _rows(text, file.where)
+        problems += [dataclasses.replace(problem, level="warning") for problem in wrong] if data.on_error == "skip" else wrong
+        headed = _is_header(rows) if names is None else tuple(rows[0]) == names
+        if names is None:
+            names = (rows[0][0], rows[0][1]) if headed else ("column1", "column2")
+        if headed:
+            notes.append(f"{file.where}: the first line names the columns {names[0]!r} and {names[1]!r}")
+            rows, lines = rows[1:], lines[1:]
+        if not rows:
+            raise DataError(Problem("error", file.where, "there is a header but no row below it", "add rows"))
+        columns = [pl.Series(name, [row[place] for row in rows], dtype=pl.String) for place, name in enumerate(names)]
+        frames[part] = Examples(pl.DataFrame(columns), lines=np.asarray(lines, dtype=np.int64))
+    content = Content(
+        kind="table",
+        origin=str(origin),
+        name=origin.resolve().name.partition(".")[0],
+        reason="two columns",
+        parts=frames,
+        fingerprint=of_files(list(dict.fromkeys(file.path for file in files.values()))),
+        files=tuple(dict.fromkeys(file.path for file in files.values())),
+        problems=tuple(problems),
+        notes=tuple(notes),
+    )
+    assert names is not None
+    return _of_columns(content, data, names)
+
+
+def _is_header(rows: list[list[str]]) -> bool:
+    """Whether the first line holds two names in small letters, neither of which stands below: `sentence` and `label`, `en` and `de`."""
+    first, below = rows[0], rows[1 : SAMPLE + 1]
+    if first[0] == first[1] or not all(_NAME.match(value) for value in first):
+        return False
+    return not any(value in {row[place] for row in below} for place, value in enumerate(first))
+
+
+def _rows(text: str, where: str) -> tuple[list[list[str]], list[int], list[Problem]]:
+    """Lines of two columns, the numbers of these lines, and those that have another number of them."""
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    wrong: list[tuple[int, int]] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        cut = line.split("\t")
+        if len(cut) == 2:
+            rows.append(cut)
+            lines.append(number)
+        else:
+            wrong.append((number, len(cut)))
+    if not rows:
+        raise DataError(Problem("error", where, "no line has two columns with a tab between them", "write text, a tab, and its label or translation"))
+    remedy = "write one tab a line, or leave such lines out with --on-error skip"
+    problems = [
+        Problem("error", f"{where}, line {number}", f"this line has {count} column{'s' * (count > 1)}, and others two", remedy)
+        for number, count in wrong[:NAMED]
+    ]
+    if len(wrong) > NAMED:
+        problems.append(Problem("error", where, f"{len(wrong) - NAMED:,} more lines have no two columns", remedy))
+    return rows, lines, problems
+
+
+def as_text(content: Content, data: Data) -> Content:
+    """A table as text where `--text` names a column, or where its columns are a sentence and a label or two sentences; else as it is."""
+    if content.kind != "table":
+        return content
+    frame = content.examples.frame
+    if data.text is not None:
+        if data.text not in frame.columns and "text" in frame.columns and frame.width <= 2:
+            return content  # it has been read as text before
+        if data.text not in frame.columns:
+            found = f"there is no column {data.text!r} of text"
+            raise DataError(Problem("error", content.origin, found, f"{did_you_mean(data.text, frame.columns)} (--text)"))
+        others = [name for name in data.target if name != data.text and name in frame.columns]
+        if len(others) == 1 and _is_translation(frame[others[0]]):
+            return to_pairs(content, source=data.text, target=others[0])
+        return to_labelled(content, text=data.text, target=others[0] if len(others) == 1 else None)
+    used = [name for name in frame.columns if name not in (data.id, data.group, data.time, *data.drop)]
+    if len(used) != 2 or data.types or data.features:
+        return content
+    return _of_columns(content, data, (used[0], used[1]), surely=False)
+
+
+def _of_columns(content: Content, data: Data, names: tuple[str, str], *, surely: bool = True) -> Content:
+    """Two columns as labelled text or as pairs. Where it is not sure that they are text (`surely`), only what looks like it.
+
+    A saved recipe names the target of pairs "target" and that of labelled text otherwise, so it is read again as it was.
+    """
+    frame = content.examples.frame
+    named = next((name for name in data.target if name in names), None)
+    if data.text in names or named is not None:
+        target = named or next(name for name in names if name != data.text)
+        translated = _is_translation(frame[target])
+    else:
+        plain = [name for name in names if not is_prose(frame[name])]
+        labels = [] if data.target == ("target",) else [name for name in names if is_label(frame[name])]
+        labels = [name for name in labels if name in plain] or labels
+        if not labels and data.target not in ((), ("target",)):
+            labels = plain or [names[1]]
+        target, translated = labels[-1] if labels else names[1], not labels
+    text = next(name for name in names if name != target)
+    if not surely and not (is_prose(frame[text]) and (not translated or is_prose(frame[target]))):
+        return content
+    return to_pairs(content, source=text, target=target) if translated else to_labelled(content, text=text, target=target)
+
+
+def is_label(values: pl.Series) -> bool:
+    """Whether a column holds labels: at most LABELS distinct values, which come again, and which do not end as sentences do."""
+    known = values.drop_nulls()
+    distinct = known.unique()
+    if not len(known) or len(distinct) > LABELS or 2 * len(distinct) > len(known):
+        return False
+    if values.dtype != pl.String:
+        return True
+    return 2 * int(distinct.str.contains(_SENTENCE_END).sum()) <= len(distinct)
+
+
+def _is_translation(values: pl.Series) -> bool:
+    """Whether a target is text to write."""
+    return values.dtype == pl.String and not is_label(values) and is_prose(values)
+
+
+def to_labelled(content: Content, *, text: str, target: str | None) -> Content:
+    """A table's column `text` as kind text, with its other columns beside; blank texts are left out, with a warning."""
+    label = "label" if target in ("column1", "column2", "text") else target
+    parts: dict[Part, Examples] = {}
+    problems = list(content.problems)
+    for part, examples in content.parts.items():
+        frame = examples.frame.rename({name: f"{name} " for name in ("text",) if name in examples.frame.columns and text != name})
+        frame = frame.rename({text: "text"} | ({target: label} if target and label else {}))
+        if target and label and frame[label].dtype == pl.String:
+            frame = frame.with_columns(typed(frame[label]))
+        frame = frame.with_columns(pl.col("text").cast(pl.String).fill_null("").str.strip_chars())
+        parts[part], said = _filled(Examples(frame, lines=examples.lines), ("text",), _file(content, part))
+        problems += said
+    rows = sum(map(len, parts.values()))
+    classes = "" if target is None else f", each with {label!r}"
+    named = f" in {', '.join(parts)}" if len(parts) > 1 else ""
+    reason = f"{rows:,} texts{classes}{named}"
+    return dataclasses.replace(content, kind="text", parts=parts, reason=reason, target=label, problems=tuple(problems))
+
+
+def to_pairs(content: Content, *, source: str, target: str) -> Content:
+    """Two columns of a table as sentences and their translations; pairs with a blank side are left out, with a warning."""
+    parts: dict[Part, Examples] = {}
+    problems = list(content.problems)
+    for part, examples in content.parts.items():
+        columns = [examples.frame[name].cast(pl.String).fill_null("").str.strip_chars().alias(to) for name, to in ((source, "source"), (target, "target"))]
+        others = [examples.frame[name] for name in examples.frame.columns if name not in (source, target, "source", "target")]
+        parts[part], said = _filled(Examples(pl.DataFrame([*columns, *others]), lines=examples.lines), ("source", "target"), _file(content, part))
+        problems += said
+    rows = sum(map(len, parts.values()))
+    named = f" in {', '.join(parts)}" if len(parts) > 1 else ""
+    told = "" if {source, target} <= {"column1", "column2", "source", "target"} else f" from {source!r} to {target!r}"
+    reason = f"{rows:,} pairs of sentences{told}{named}"
+    return dataclasses.replace(content, kind="pairs", parts=parts, reason=reason, target="target", problems=tuple(problems))
+
+
+def _filled(examples: Examples, columns: tuple[str, ...], where: str) -> tuple[Examples, list[Problem]]:
+    """The rows in which none of `columns` is blank, and a warning that counts the others."""
+    blank = np.zeros(len(examples), dtype=bool)
+    for name in columns:
+        blank |= (examples.frame[name] == "").to_numpy()
+    rows = np.flatnonzero(blank)
+    if not len(rows):
+        return examples, []
+    if len(rows) == len(examples):
+        raise DataError(Problem("error", where, "there is no text in any row", "name another column with --text"))
+    lines = ", ".join(str(examples.line(int(row))) for row in rows[:NAMED]) + (", …" if len(rows) > NAMED else "")
+    what = "pairs with a blank side" if len(columns) > 1 else "rows without text"
+    found = f"{len(rows):,} {what} left out" if len(rows) > 1 else f"a {what.replace('pairs', 'pair').replace('rows', 'row')} was left out"
+    problem = Problem("warning", f"{where}, line{'s' * (len(rows) > 1)} {lines}", found, "fill them in, or delete these lines")
+    return examples.take(np.flatnonzero(~blank)), [problem]
+
+
+def _file(content: Content, part: Part) -> str:
+    """The file of a part, for messages."""
+    parts = list(content.parts)
+    return str(content.files[parts.index(part)]) if len(content.files) == len(parts) else content.origin
