@@ -66,6 +66,8 @@ PAIRS: dict[str, str] = {
     "k-means": "sonde.verify.algorithms:k_means",
     "pca": "sonde.verify.algorithms:pca",
     "systolic-array": "sonde.verify.algorithms:systolic_array",
+    "beam-search": "sonde.verify.decoding:beam_search",
+    "bleu": "sonde.verify.decoding:bleu",
     "softmax": "sonde.verify.training:softmax",
     "sgd": "sonde.verify.training:sgd",
     "momentum": "sonde.verify.training:momentum",
@@ -84,8 +86,6 @@ PAIRS: dict[str, str] = {
 # name → (module of sonde.scratch, module of the fast form to come).
 WAITING: dict[str, tuple[str, str]] = {
     "n-gram": ("sonde.scratch.ngram", "sonde.models.ngram"),
-    "beam-search": ("sonde.scratch.beam_search", "sonde.ops.beam_search"),
-    "bleu": ("sonde.scratch.bleu", "sonde.metrics.bleu"),
 }
 
 

@@ -1,0 +1,81 @@
+"""Pairs of what makes and judges sentences: beam search, BLEU."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sonde.metrics.bleu import sentence_bleu
+from sonde.ops.beam_search import beam_search as fast_beam_search
+from sonde.scratch.beam_search import beam_search as scratch_beam_search
+from sonde.scratch.bleu import bleu as scratch_bleu
+from sonde.verify.cases import draw
+from sonde.verify.pair import Array, Case, Pair
+
+END = 0
+
+
+def beam_search() -> Pair:
+    """The same candidates with the same scores, under a model whose next token depends on the last two; one row and several."""
+
+    def fast(logits: Tensor, width: int, steps: int) -> tuple[Tensor, ...]:
+        rows = len(logits)
+
+        def advance(tokens: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+            """Row r of the state: which of the tables, and the token before the last one."""
+            which, before = state if state is not None else (torch.arange(rows), torch.zeros(rows, dtype=torch.int64))
+            return logits[which, before, tokens[:, -1]][:, None], (which, tokens[:, -1])
+
+        found = fast_beam_search(advance, torch.zeros((rows, 1), dtype=torch.int64), None, width=width, length=steps, end=END, pad=-1)
+        missing = found.scores == float("-inf")
+        return found.scores.masked_fill(missing, 0.0), found.tokens.masked_fill(missing[:, :, None], -1)
+
+    def scratch(logits: Array, width: int, steps: int) -> tuple[Array, ...]:
+        shift = logits - logits.max(-1, keepdims=True)
+        log_p = shift - np.log(np.exp(shift).sum(-1, keepdims=True))
+        scores, tokens = np.zeros((len(logits), width)), np.full((len(logits), width, steps), -1)
+        for row, table in enumerate(log_p):
+
+            def model(prefixes: Array, table: Array = table) -> Array:
+                before = np.concatenate([np.zeros((len(prefixes), 2), int), prefixes], axis=1)
+                return np.asarray(table[before[:, -2], before[:, -1]])
+
+            for place, candidate in enumerate(scratch_beam_search(model, width=width, steps=steps, end=END)[:width]):
+                scores[row, place] = candidate.score
+                tokens[row, place, : len(candidate.tokens)] = candidate.tokens
+        return scores, tokens
+
+    logits = draw("logits", (3, 7, 7, 7)) * 2
+    unlikely = logits.copy()
+    unlikely[..., END] -= 8  # hardly ever ends: the length decides
+    cases = [
+        Case("width 4", {"logits": logits}, {"width": 4, "steps": 6}),
+        Case("greedy", {"logits": logits}, {"width": 1, "steps": 6}),
+        Case("wider than the vocabulary", {"logits": logits}, {"width": 12, "steps": 3}),
+        Case("never ends", {"logits": unlikely}, {"width": 3, "steps": 5}),
+        Case("one step", {"logits": logits}, {"width": 2, "steps": 1}),
+    ]
+    return Pair(scratch, fast, cases, "sonde.ops.beam_search", gradients=False)
+
+
+def bleu() -> Pair:
+    """The textbook's BLEU of a sentence."""
+
+    def fast(prediction: Tensor, label: Tensor) -> Tensor:
+        return torch.tensor(sentence_bleu(prediction.tolist(), label.tolist()), dtype=torch.float64)
+
+    def scratch(prediction: Array, label: Array) -> Array:
+        return np.array(scratch_bleu(prediction.tolist(), label.tolist()))
+
+    def some(*tokens: int) -> Array:
+        return np.array(tokens, dtype=np.int64)
+
+    cases = [
+        Case("A B B C D for A B C D E F", {"prediction": some(1, 2, 2, 3, 4), "label": some(1, 2, 3, 4, 5, 6)}),
+        Case("a word again and again", {"prediction": some(1, 1, 1, 1, 1), "label": some(1, 2, 3, 1, 1)}),
+        Case("the label itself", {"prediction": some(5, 4, 3, 2, 1), "label": some(5, 4, 3, 2, 1)}),
+        Case("one word", {"prediction": some(1), "label": some(1, 2, 3)}),
+        Case("nothing", {"prediction": some(), "label": some(1, 2, 3)}),
+    ]
+    return Pair(scratch, fast, cases, "sonde.metrics.bleu", gradients=False)
