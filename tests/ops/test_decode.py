@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -80,7 +81,8 @@ def test_rows_do_not_touch_each_other(rows: int, length: int, width: int) -> Non
 @settings(max_examples=10, deadline=None)
 def test_a_beam_of_one_is_greedy(length: int) -> None:
     prompts = torch.arange(1, 9)[:, None]
-    assert torch.equal(beam_search(Bigrams(), prompts, None, width=1, length=length, end=0).tokens[:, 0], generate(Bigrams(), prompts, None, length=length, end=0))
+    beam = beam_search(Bigrams(), prompts, None, width=1, length=length, end=0)
+    assert torch.equal(beam.tokens[:, 0], generate(Bigrams(), prompts, None, length=length, end=0))
 
 
 def test_scores_are_those_of_the_tokens() -> None:
@@ -89,7 +91,7 @@ def test_scores_are_those_of_the_tokens() -> None:
     for tokens, score in zip(found.tokens[0].tolist(), found.scores[0].tolist(), strict=True):
         length = tokens.index(0) + 1 if 0 in tokens else 6
         path = [3, *tokens[:length]]
-        expected = sum(float(log_p[one, other]) for one, other in zip(path, path[1:], strict=False)) / length**0.75
+        expected = sum(float(log_p[one, other]) for one, other in pairwise(path)) / length**0.75
         assert score == pytest.approx(expected)
     assert found.scores[0].tolist() == sorted(found.scores[0].tolist(), reverse=True)
 
