@@ -2,6 +2,8 @@
 
 Nothing is loaded example by example: a block of many steps is gathered with one `index_select` and cut into views, so a
 step costs next to nothing. Columns that stand in files are gathered in file order on a thread that stays one block ahead.
+
+Sentences come in batches of about one length, so that little is padding (lengths.py).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import torch
 from torch import Tensor
 
 from sonde.data.batch import Batch
+from sonde.data.lengths import Sentences, Shape, by_length, trimmed
 from sonde.data.prepare.columns import Columns
 from sonde.ops.random import permutation
 
@@ -59,6 +62,9 @@ class Batches:
     pieces of all ranks in order are the same examples however it is cut. The last batch holds what is left. `augment`
     takes (pictures, example numbers, epoch) and is applied to the first input; `mix` then mixes other examples of `index`,
     augmented in the same way, into it. `steps` is the number of batches an epoch.
+
+    Sentences (`columns.padded`) stand in batches of about one length, also where nothing is shuffled, and `examples` among the
+    counts are the places with a target where each token has one.
     """
 
     def __init__(
@@ -91,6 +97,7 @@ class Batches:
         self.own_rows = not self.mapped and self.device.type != "cpu" and len(self.index) < len(columns)
         kept = columns.take(self.index) if self.own_rows else columns
         self.columns = kept if self.mapped else kept.to(self.device)
+        self.sentences = Sentences.of(kept) if columns.padded else None
         self.numbers = self.index.to(self.device)
 
     def __len__(self) -> int:
@@ -103,13 +110,20 @@ class Batches:
         order = permutation(self.seed, epoch, count) if self.shuffle else torch.arange(count)
         if not self.own_rows:
             order = self.index[order]
+        if self.sentences is not None:
+            seed = self.seed if self.shuffle else None
+            order = by_length(order, self.sentences.key, self.batch_size, seed=seed, epoch=epoch)
         if self.mapped:
             yield from self._ahead(order, epoch, start)
             return
-        order = order.to(self.device)
+        here = order.to(self.device)
         for first, last in self._blocks(start):
-            rows, sizes = self._rows(order, first, last)
-            yield from _steps(self._gather(rows, epoch), sizes)
+            rows, sizes = self._rows(here, first, last)
+            yield from _steps(self._gather(rows, epoch), sizes, self._shapes(self._rows(order, first, last)[0], sizes))
+
+    def _shapes(self, rows: Tensor, sizes: list[list[int]]) -> list[Shape] | None:
+        """The shape of each piece of the examples `rows`, which are on the CPU, so that nothing waits for the device."""
+        return None if self.sentences is None else [self.sentences.shape(piece) for piece in rows.split([size for step in sizes for size in step])]
 
     def _blocks(self, start: int) -> Iterator[tuple[int, int]]:
         """Steps `first` … `last` − 1 that are gathered together; the last batch, when it is smaller, by itself."""
@@ -167,7 +181,8 @@ class Batches:
                 sizes, taken, rows, mixed_in, others = ready.result()
                 here = None if mixed_in is None else self._here(mixed_in)
                 numbers = rows.to(self.device, non_blocking=True)
-                yield from _steps(self._block(self._here(taken), numbers, here, others.to(self.device, non_blocking=True), epoch), sizes)
+                block = self._block(self._here(taken), numbers, here, others.to(self.device, non_blocking=True), epoch)
+                yield from _steps(block, sizes, self._shapes(rows, sizes))
 
     def _read(self, order: Tensor, first: int, last: int, epoch: int) -> tuple[list[list[int]], Columned, Tensor, Columned | None, Tensor]:
         """The sizes of a block's pieces, its columns and rows, and those of the examples to be mixed in."""
@@ -210,7 +225,7 @@ class Batches:
         return size <= RESIDENT * free
 
 
-def _steps(block: _Block, sizes: list[list[int]]) -> Iterator[list[Batch]]:
+def _steps(block: _Block, sizes: list[list[int]], shapes: list[Shape] | None = None) -> Iterator[list[Batch]]:
     """The pieces of each step as views of the block."""
     flat = [size for step in sizes for size in step]
 
@@ -224,10 +239,11 @@ def _steps(block: _Block, sizes: list[list[int]]) -> Iterator[list[Batch]]:
     for step in sizes:
         pieces = []
         for size in step:
-            counts = {"examples": float(size)}
-            pieces.append(
-                Batch(columns[place], targets[place], numbers[place], counts, partners=partners[place], shares=shares[place])
-            )
+            inputs, target, counts = columns[place], targets[place], {"examples": float(size)}
+            if shapes is not None:
+                inputs, target = trimmed(inputs, target, shapes[place])
+                counts = {"examples": float(shapes[place].places)}
+            pieces.append(Batch(inputs, target, numbers[place], counts, partners=partners[place], shares=shares[place]))
             place += 1
         yield pieces
 

@@ -27,6 +27,7 @@ from sonde.data.prepare.fit import Fitted
 from sonde.data.prepare.images import ImagePreparation
 from sonde.data.prepare.series import SeriesPreparation
 from sonde.data.prepare.target import Target
+from sonde.data.prepare.text import TextPreparation
 from sonde.errors import DataError, Problem
 
 FORMAT = 1
@@ -55,6 +56,11 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.valid)
+
+    @property
+    def padded(self) -> bool:
+        """Whether rows are sentences: tokens (row, length), PAD after their ends, and lengths (row,)."""
+        return len(self.inputs) == 2 and self.inputs[1].ndim == 1
 
     def take(self, index: Tensor) -> Columns:
         """The rows `index`, int64, in memory."""
@@ -247,8 +253,15 @@ def _stop(problems: Sequence[Problem], on_error: str) -> None:
 def _row_bytes(prep: Fitted, target: Target | None) -> int:
     """What a row takes, about."""
     sizes = prep.sizes
-    inputs = sizes["channels"] * sizes["size"] ** 2 if isinstance(prep, ImagePreparation) else 4 * (sizes["numbers"] + len(sizes["categories"]))
-    return int(inputs) + (0 if target is None else 8 if target.values["kind"] == "classes" else 4 * target.outputs)
+    if isinstance(prep, ImagePreparation):
+        inputs = sizes["channels"] * sizes["size"] ** 2
+    elif isinstance(prep, TextPreparation):
+        inputs = 4 * (sizes["length"] + 1)
+    else:
+        inputs = 4 * (sizes["numbers"] + len(sizes["categories"]))
+    if target is None:
+        return int(inputs)
+    return int(inputs) + (8 * (target.values["length"] + 1) if "length" in target.values else 8 if target.values["kind"] == "classes" else 4 * target.outputs)
 
 
 def _key(prep: Fitted, target: Target | None, examples: Examples, fingerprint: str) -> str:
