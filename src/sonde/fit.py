@@ -20,6 +20,7 @@ from sonde.data.open import known_sets
 from sonde.errors import Interrupted, RunError, SondeError, UsageError, did_you_mean
 from sonde.experiment import Experiment, prepare
 from sonde.explain.explain import explain
+from sonde.finetune.features import cut
 from sonde.nn.prepared import own_losses
 from sonde.recipe import Recipe, read
 from sonde.report.page import write_report
@@ -120,16 +121,19 @@ def _fit(
     recipe, model, task = experiment.recipe, experiment.model, experiment.task
     log = EventLog(folder / "events.jsonl", (TextLog(folder / "log.txt"), *listen)) if world.main else EventLog(None)
     part = experiment.parts["train"]
-    batches, validation = _batches(experiment, world)
     with contextlib.closing(log), watching() as request:
         checkpoints = Checkpoints(folder)
         resume = resume and bool(checkpoints.names())  # a run that was killed before its first checkpoint begins anew
         if not resume and recipe.model.weights is None:  # else the weights come from a file, what is fitted before training too
             finish.start(model, task, part.columns, part.index, world)
-        recipe = _decide(recipe, experiment, batches, folder, world, log, resume=resume)
+        if resume:  # a frozen body's features are computed below
+            model.network.load_state_dict(checkpoints.load("last")[0].weights)
+        seen = _seen(experiment, world)
+        batches, validation = _batches(seen, world)
+        recipe = _decide(recipe, seen, batches, folder, world, log, resume=resume)
         plan = replace(plan_of(recipe, task), save_epochs=pages)
         optimizer = build_optimizer(recipe.optim, model.network, lr=plan.lr)
-        loop = Loop(model, model.network, task, optimizer, batches, validation, world, plan, checkpoints, log, request)
+        loop = Loop(seen.model, model.network, task, optimizer, batches, validation, world, plan, checkpoints, log, request)
         ready = time.monotonic()
         if resume:
             _restore(loop, checkpoints, log, recipe)
@@ -145,7 +149,7 @@ def _fit(
                     "parameters": sum(p.numel() for p in model.network.parameters()),
                 }
             )
-            for message in experiment.notes:
+            for message in seen.notes:
                 log.emit({"event": "note", "message": message})
         try:
             reason = loop.run()
@@ -176,6 +180,16 @@ def _check_augmentation(experiment: Experiment) -> None:
     task = experiment.recipe.task.name
     mixable = task in tasks.MIXING and own_losses(experiment.model) is None
     augment.check(experiment.recipe.data.augment or (), kind=experiment.dataset.content.kind, mixable=mixable)
+
+
+def _seen(experiment: Experiment, world: World) -> Experiment:
+    """What the loop sees: of a model with a frozen body the head and its inputs alone, where these are always the same."""
+    found = cut(experiment.model, experiment.recipe, experiment.parts, world.device)
+    if found is None:
+        return experiment
+    model, parts = found
+    said = "nothing in front of the head varies, so each example goes through the frozen body once"
+    return replace(experiment, model=model, parts=experiment.parts | parts, notes=(*experiment.notes, said))
 
 
 def _batches(experiment: Experiment, world: World) -> tuple[Feed, Feed | None]:

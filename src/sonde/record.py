@@ -192,7 +192,7 @@ def measure(
         batches = feed(
             part.columns, index, batch_size=batch_of(loop.network), device=world.device, rank=world.rank, world_size=world.size
         )
-        found = evaluate(loop.model, loop.task, batches, world, final=True)
+        found = evaluate(experiment.model, loop.task, batches, world, final=True)
         # A measure without a meaning here (an AUC where one class is missing) is no number, and left out.
         measured[name] = {key: value for key, value in found.metrics.items() if math.isfinite(value)}
         if found.predictions is not None and name != "train":

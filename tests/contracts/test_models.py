@@ -18,7 +18,7 @@ from sonde import models
 from sonde.errors import RecipeError
 from sonde.models.count import parameters
 from sonde.nn.prepared import own_losses
-from sonde.nn.stages import HEAD, Staged, stage_by_name
+from sonde.nn.stages import HEAD, Staged, stage_by_name, stages_of
 
 # Published parameter counts, at the sizes of the paper or of torchvision.
 PHOTOGRAPHS = {"channels": 3, "size": 224, "classes": 1000}
@@ -234,8 +234,7 @@ def test_stages_cover_every_parameter_once_from_stem_to_head(name: str) -> None:
     usual = PHOTOGRAPHS if models.accepts(name) == "images" else {"numbers": 10, "categories": (3,), "outputs": 2}
     with torch.device("meta"):
         network = models.build(name, PUBLISHED.get(name, (usual, 0))[0])
-    assert isinstance(network, Staged)
-    stages = list(network.stages)
+    stages = list(stages_of(network))
     assert stages[-1] == HEAD
     assert set(stages) == set(stage_by_name(network).values())
     if models.accepts(name) == "images":

@@ -137,11 +137,12 @@ def full_table(name: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def head_widths(table: dict[str, Any]) -> tuple[int, ...]:
-    """The widths of hidden layers before the outputs, which every model with a dense last layer can have: `model.new_head`."""
+    """The widths of hidden layers before the outputs, which a model for pictures with a dense last layer can have: `model.new_head`."""
     value = table.get(NEW_HEAD, ())
     widths = (value,) if isinstance(value, int) else tuple(value) if isinstance(value, (list, tuple)) else (value,)
     if any(not isinstance(width, int) or isinstance(width, bool) or width < 1 for width in widths):
-        raise RecipeError(f"model.new_head = {value!r}: these are no widths", where="model.config", remedy="give one width, or several: model.new_head=[256,64]")
+        remedy = "give one width, or several: model.new_head=[256,64]"
+        raise RecipeError(f"model.new_head = {value!r}: these are no widths", where="model.config", remedy=remedy)
     return widths
 
 
@@ -154,8 +155,12 @@ def build(name: str, table: dict[str, Any]) -> nn.Module:
     """The model, with fresh weights drawn from the global generator. Raises RecipeError for pictures that are too small for it."""
     _check_size(name, table)
     network: nn.Module = module(name).build(config(name, table))
-    if head_widths(table):
-        put_head(network, head_widths(table))
+    widths = head_widths(table)
+    if widths and accepts(name) != "images":
+        remedy = "leave it out; mlp has hidden layers of its own: model.width, model.depth"
+        raise RecipeError("only models for pictures take hidden layers before their outputs", where="model.new_head", remedy=remedy)
+    if widths:
+        put_head(network, widths)
     return network
 
 

@@ -56,7 +56,7 @@ def stages_of(network: nn.Module) -> dict[str, tuple[str, ...]]:
     """The stages of `network`. One that names none is all head."""
     if isinstance(network, Staged):
         return dict(network.stages)
-    return {HEAD: tuple(name for name, _ in network.named_children())}
+    return {HEAD: tuple(dict.fromkeys(name.partition(".")[0] for name in network.state_dict()))}
 
 
 def stage_by_name(network: nn.Module) -> dict[str, str]:

@@ -14,13 +14,15 @@ from sonde.recipe import Optim
 def build_optimizer(optim: Optim, network: nn.Module, *, lr: float) -> torch.optim.Optimizer:
     """The optimiser that `optim` describes, at the rate `lr`; the body (all stages but the head) learns at `body_lr` times that.
 
-    Raises RecipeError for a `body_lr` on a network that is all head.
+    Raises RecipeError for a `body_lr` where no part of a body is trained.
     """
     slow: dict[str, float] = {}
     if optim.body_lr != 1:
-        if not body_of(network):
-            raise RecipeError("this model has no body, it is all head", where="--body-lr", remedy="leave out --body-lr")
-        slow = {name: optim.body_lr for name, stage in stage_by_name(network).items() if stage != HEAD}
+        stages = stage_by_name(network)
+        slow = {name: optim.body_lr for name, p in network.named_parameters() if p.requires_grad and stages[name] != HEAD}
+        if not slow:
+            what = "the body is frozen and does not learn" if body_of(network) else "this model has no body, it is all head"
+            raise RecipeError(what, where="--body-lr", remedy="leave out --body-lr")
     return optimizers.build(
         optim.name or "sgd",
         network,
