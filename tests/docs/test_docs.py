@@ -24,7 +24,7 @@ BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL
 
 
 def draw(folder: Path) -> None:
-    """houses.csv, new.csv, sales.csv, leaves/ and new.png."""
+    """houses.csv, new.csv, sales.csv, leaves/, new.png, and the contest leaves.csv, test.csv, sample.csv."""
     draws = np.random.default_rng(0)
 
     def houses(rows: int) -> list[str]:
@@ -47,6 +47,10 @@ def draw(folder: Path) -> None:
             picture = draws.integers(0, 60, (32, 32, 3), np.uint8) + np.uint8(colour)
             Image.fromarray(picture).save(folder / "leaves" / label / f"{number}.png")
     Image.fromarray(picture).save(folder / "new.png")
+    named = [f"leaves/{label}/{number}.png" for label in ("oak", "elm") for number in range(20)]
+    (folder / "leaves.csv").write_text("image,label\n" + "".join(f"{name},{name.split('/')[1]}\n" for name in named if "9" not in name))
+    (folder / "test.csv").write_text("image\n" + "".join(f"{name}\n" for name in named if "9" in name))
+    (folder / "sample.csv").write_text("image,label\n" + "".join(f"{name},oak\n" for name in reversed(named) if "9" in name))
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from sonde.cli import submission as contest
-from sonde.cli.flags import Json, Quiet
+from sonde.cli.flags import Json, Quiet, many
 from sonde.cli.output import Answer, encode, number, say, table
 from sonde.errors import UsageError, did_you_mean
 
@@ -17,8 +19,22 @@ if TYPE_CHECKING:
 
     from sonde.run import Run
 
+TEXT = Group("Text", sort_key=1)
 Format = Literal["table", "csv", "json", "jsonl", "parquet"]
 SHOWN = 50  # rows that the table shows
+
+
+@dataclass(frozen=True)
+class Manner:
+    """The flags of --text, which sonde.writing.Manner reads: it needs PyTorch, and help is to answer at once."""
+
+    length: int
+    temperature: float
+    top_k: int
+    top_p: float
+    beam: int
+    seed: int
+    stop: tuple[str, ...]
 
 
 def predict(
@@ -28,11 +44,24 @@ def predict(
     out: Annotated[Path | None, Parameter(help="write here instead of to standard output; the ending names the format")] = None,
     format: Annotated[Format | None, Parameter(help="how predictions are written [default: table, or by --out's ending]")] = None,
     submission: Annotated[Path | None, Parameter(help="a contest's sample file: its ids, order and columns are checked and kept")] = None,
+    text: Annotated[tuple[str, ...], many("a text to continue, translate or judge (repeatable)", group=TEXT)] = (),
+    length: Annotated[int, Parameter(group=TEXT, help="most tokens that are written")] = 200,
+    temperature: Annotated[float, Parameter(group=TEXT, help="0: the likeliest token each time; above: drawn, flatter as it rises")] = 0.0,
+    top_k: Annotated[int, Parameter(group=TEXT, help="draw from the k likeliest tokens [default: all]", show_default=False)] = 0,
+    top_p: Annotated[float, Parameter(group=TEXT, help="draw from the likeliest tokens that have this much probability together")] = 1.0,
+    beam: Annotated[int, Parameter(group=TEXT, help="prefixes kept by a beam search")] = 1,
+    seed: Annotated[int, Parameter(group=TEXT, help="same seed, same text")] = 0,
+    stop: Annotated[tuple[str, ...], many("end before this (repeatable)", group=TEXT)] = (),
+    next: Annotated[int, Parameter(group=TEXT, help="show so many likeliest next tokens instead of writing", show_default=False)] = 0,
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps [default: the best there is]")] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> Answer:
     """Predict. The name of each row (its id, picture or number) stands beside its prediction, in the order given."""
+    if text:
+        if files:
+            raise UsageError("files and --text were both given", where="sonde predict", remedy="give one of the two")
+        return _text_answer(run, text, Manner(length, temperature, top_k, top_p, beam, seed, stop), next, device, json=json)
     if not files:
         raise UsageError("there is nothing to predict", where="sonde predict", remedy=f"name files or folders: sonde predict {run} new.csv")
     kind = _format(out, format, submission)
@@ -46,7 +75,8 @@ def predict(
         say(f"note: {note}", quiet=quiet)
     if sample is not None:
         assert submission is not None
-        rows = contest.fill(sample, rows, where=submission, id_column=loaded.recipe.data.id, targets=loaded.target.columns)
+        named = "image" if loaded.description["kind"] == "images" else loaded.recipe.data.id
+        rows = contest.fill(sample, rows, where=submission, id_column=named, targets=loaded.target.columns)
     document = {"run": run, "rows": rows.height, "columns": rows.columns}
     if out is not None:
         _write(rows, out, kind)
@@ -55,6 +85,53 @@ def predict(
     if kind == "table" and rows.height > SHOWN and not json:
         say(f"the first {SHOWN} of {number(rows.height)} rows; --out FILE or --format csv gives all", quiet=quiet)
     return Answer({**document, "predictions": rows.to_dicts() if json else None}, "" if json else _text(rows, kind), json=json)
+
+
+def _text_answer(path: str, texts: tuple[str, ...], manner: Manner, next: int, device: str | None, *, json: bool) -> Answer:
+    """What a run makes of texts: a language model goes on (to the terminal as it writes), a translator translates, others judge."""
+    from sonde import writing
+    from sonde.run import Run
+
+    run = Run.load(path).to(device)
+    task = run.description["task"]["name"]
+    how = writing.Manner(**vars(manner))
+    if task == "language-modelling" and next:
+        found = {text: writing.next_tokens(run, text, next) for text in texts}
+        rows = [(text, repr(piece), p) for text, pieces in found.items() for piece, p in pieces]
+        tokens = [{"text": text, "next": [{"token": piece, "probability": p} for piece, p in pieces]} for text, pieces in found.items()]
+        return Answer({"run": path, "texts": tokens}, table(rows, ("after", "token", "probability")), json=json)
+    if task == "language-modelling":
+        written = []
+        for text in texts:
+            pieces = writing.continued(run, text, how)
+            written.append({"text": text, "continued": writing.whole(pieces if json else _shown(text, pieces))})
+        return Answer({"run": path, "texts": written}, "", json=json)
+    if task == "translation":
+        done = writing.translated(run, texts, how)
+        pairs = [{"text": text, "translation": translation} for text, translation in zip(texts, done, strict=True)]
+        return Answer({"run": path, "texts": pairs}, "\n".join(done), json=json)
+    rows = run.predict(_frame(run, texts))
+    return Answer({"run": path, "texts": rows.to_dicts()}, table(rows.rows(), rows.columns), json=json)
+
+
+def _shown(prompt: str, pieces: Iterator[str]) -> Iterator[str]:
+    """The pieces, each printed as it comes."""
+    print(prompt, end="", flush=True)
+    for piece in pieces:
+        print(piece, end="", flush=True)
+        yield piece
+    print(flush=True)
+
+
+def _frame(run: Run, texts: tuple[str, ...]) -> pl.DataFrame:
+    """Texts as the rows of the column that the run reads. Raises UsageError where it reads none."""
+    import polars as pl
+
+    column = getattr(run.preparation, "column", None)
+    if column is None:
+        remedy = f"give it a file: sonde predict {run.path} FILE"
+        raise UsageError(f"this run reads {run.description['kind']}, no text", where="--text", remedy=remedy)
+    return pl.DataFrame({column: list(texts)})
 
 
 def _format(out: Path | None, given: Format | None, submission: Path | None) -> Format:

@@ -38,7 +38,7 @@ def read(path: Path) -> pl.DataFrame:
 def fill(sample: pl.DataFrame, predictions: pl.DataFrame, *, where: Path, id_column: str | None, targets: Sequence[str]) -> pl.DataFrame:
     """`sample` with its columns filled: one column with the prediction, or one a class or target by its name.
 
-    `id_column` is the run's own: without one, predictions are known by their row number or picture's name. Raises
+    `id_column` is what names the run's rows: without one, predictions are known by their row number. Raises
     DataError for ids that differ and columns that no prediction has.
     """
     import polars as pl
