@@ -68,9 +68,11 @@ def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = N
     if source is not None:
         recipe = begin.decided(recipe, source, kind=dataset.content.kind)
     preparation, notes = _preparation(recipe, dataset, chosen, source, resumed)
-    tokenizer = preparation.tokenizer if isinstance(preparation, TextPreparation) else None
-    target = fit_target(inferred.task, recipe.task.options, chosen, inferred.targets, tokenizer=tokenizer)
+    text = preparation if isinstance(preparation, TextPreparation) else None
+    target = fit_target(inferred.task, recipe.task.options, chosen, inferred.targets, text=text, data=recipe.data)
     sizes = dict(preparation.sizes)
+    if "length" in sizes:  # of the longest sequence: what is written has an end as well
+        sizes["length"] = max(sizes["length"], target.values.get("length", 0) + 1)
     facts = Facts(dataset.content.kind, inferred.task, len(chosen), sizes.get("size", 0), sizes.get("channels", 0), target.outputs)
     recipe = decide_machine(complete(recipe, facts), world)
     task = tasks.build(inferred.task, recipe.task.options, target.values)
@@ -169,6 +171,8 @@ def network_config(recipe: Recipe, sizes: dict[str, Any], outputs: int) -> dict[
         filled: dict[str, Any] = {"channels": sizes["channels"], "size": sizes["size"], "classes": outputs}
     elif models.accepts(name) == "tokens":
         filled = {"vocabulary": sizes["vocabulary"], "outputs": outputs, "per": models.PER.get(task, "sequence")}
+        if models.has(name, "length"):
+            filled["length"] = sizes["length"]
     else:
         numbers = sizes["channels"] * sizes["size"] ** 2 if images else sizes["numbers"]
         filled = {"numbers": numbers, "categories": tuple(sizes.get("categories", ())), "outputs": outputs}

@@ -17,13 +17,14 @@ import numpy as np
 import polars as pl
 import torch
 
+from sonde import tasks
 from sonde.data.checks.sheet import contact_sheet
 from sonde.data.feed import feed
 from sonde.data.prepare.fit import save_preparation
 from sonde.errors import RunError
 from sonde.experiment import Experiment
 from sonde.recipe import Recipe
-from sonde.run import FORMAT, Run, batch_of, prediction_rows, read_json
+from sonde.run import FORMAT, Run, batch_of, measured_texts, prediction_rows, read_json
 from sonde.training.checkpoints import averaged, write_json
 from sonde.training.evaluate import evaluate
 from sonde.training.events import Listener, read_events
@@ -185,14 +186,19 @@ def measure(
     rows: list[pl.DataFrame] = []
     for name, part in experiment.parts.items():
         index = part.index
-        if name == "train" and len(index) > TRAINING_SAMPLE:
+        sample = tasks.training_sample(loop.task, TRAINING_SAMPLE)
+        if name == "train" and len(index) > sample:
+            if sample < TRAINING_SAMPLE:
+                loop.log.emit({"event": "note", "message": f"the training part is measured by {sample:,} of its {len(index):,} examples"})
             draw = np.random.default_rng(recipe.training.seed)
             running = bool(part.columns.window)  # a sample of running text is a stretch of it
-            index = index[-TRAINING_SAMPLE:] if running else np.sort(draw.permutation(index)[:TRAINING_SAMPLE])
+            index = index[-sample:] if running else np.sort(draw.permutation(index)[:sample])
         batches = feed(
             part.columns, index, batch_size=batch_of(loop.network), device=world.device, rank=world.rank, world_size=world.size
         )
         found = evaluate(experiment.model, loop.task, batches, world, final=True)
+        if world.main:
+            found = measured_texts(loop.task, found, part, tuple(experiment.target.columns))
         # A measure without a meaning here (an AUC where one class is missing) is no number, and left out.
         measured[name] = {key: value for key, value in found.metrics.items() if math.isfinite(value)}
         if found.predictions is not None and name != "train":

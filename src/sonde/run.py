@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -24,8 +24,10 @@ from sonde.data.prepare.columns import Columns
 from sonde.data.prepare.encode import encode_examples
 from sonde.data.prepare.fit import load_preparation
 from sonde.errors import DataError, Problem, RunError
+from sonde.metrics.texts import TextMetric
 from sonde.nn.normalise import normaliser
 from sonde.nn.prepared import Prepared
+from sonde.nn.sequence import LanguageModel, network_of
 from sonde.tasks.example_losses import example_losses
 from sonde.training.checkpoints import Checkpoints, averaged, write_json
 from sonde.training.evaluate import Evaluation, evaluate, measure_predictions
@@ -85,7 +87,9 @@ def normalisation(preparation: Any, chosen: recipe.Recipe) -> dict[str, Any]:
 
 
 def batch_of(network: nn.Module) -> int:
-    """Examples to predict at once: many for small networks, few where activations are large."""
+    """Examples to predict at once: many for small networks, few where activations are large (of text there is one for each piece it may hold)."""
+    if isinstance(network_of(network), LanguageModel):
+        return 128
     return 1024 if sum(parameter.numel() for parameter in network.parameters()) < 5_000_000 else 128
 
 
@@ -213,7 +217,9 @@ class Run:
 
     def measure(self, part: PartData, *, targets: bool = True) -> Evaluation:
         """Predictions and, where targets are known, measures of a part."""
-        return evaluate(self.model, self.task, part.batches(batch_of(self.model), self.device), World(device=self.device), final=True)
+        batches = part.batches(batch_of(self.model), self.device)
+        found = evaluate(self.model, self.task, batches, World(device=self.device), final=True)
+        return measured_texts(self.task, found, part, self.target.columns) if part.columns.targets is not None else found
 
     def predict(self, source: Any) -> pl.DataFrame:
         """Predictions for a path, a frame, arrays or a list of picture files, a row an example in the order given.
@@ -332,6 +338,16 @@ class Run:
         return f"<b>{escape(self.description['model']['name'])}</b> <code>{escape(str(self.path))}</code><table>{rows}</table>{link}"
 
 
+def measured_texts(task: tasks.Task, found: Evaluation, part: PartData, columns: tuple[str, ...]) -> Evaluation:
+    """The evaluation with measures of texts: what was written against what the data have in their target column."""
+    measures = {name: metric for name, metric in task.metrics(final=True).items() if isinstance(metric, TextMetric)}
+    if not measures or found.predictions is None or found.index is None:
+        return found
+    right = part.examples.frame[columns[0]].gather(found.index.cpu().numpy()).fill_null("").to_list()
+    written = [str(text) for text in task.table(found.predictions)["prediction"]]
+    return replace(found, metrics=found.metrics | {name: metric.of_texts(written, right) for name, metric in measures.items()})
+
+
 def names(examples: Examples, id_column: str | None, index: np.ndarray) -> list[str]:
     """What to call the examples, which are the rows `index` of their file: by id, by picture, or by row number."""
     if id_column is not None and id_column in examples.frame.columns:
@@ -363,7 +379,9 @@ def prediction_rows(
     few = data.examples.take(index)
     table: dict[str, Any] = {"part": [part] * len(index), "example": index, "name": names(few, id_column, index)}
     targets = None if data.columns.targets is None else data.columns.targets[torch.from_numpy(index)]
-    if targets is not None:
+    if target["kind"] == "tokens":  # texts are compared as texts
+        table |= {column: few.frame[column] for column in ("source", *target["columns"]) if column in few.frame.columns}
+    elif targets is not None:
         table["target"] = _readable(targets, target.get("classes"))
         table["loss"] = example_losses(found.predictions.cpu(), targets, target=target).numpy()
     return pl.DataFrame(table | task.table(found.predictions))

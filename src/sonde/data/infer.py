@@ -16,7 +16,7 @@ from sonde.data.contents import Content
 from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 
 FEW = 20  # distinct values: a number with at most so many, all whole, is taken for a class
-TASKS = ("classification", "multi-label-classification", "regression", "forecasting", "language-modelling")
+TASKS = ("classification", "multi-label-classification", "regression", "forecasting", "language-modelling", "translation")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ def infer(content: Content, data: recipe.Data, task: str | None = None) -> Infer
         _refuse(found, "give a column of numbers in time order, or another --task", where=content.origin)
     if task == "language-modelling" or (content.kind == "text" and not data.target and content.target is None and task is None):
         return _running_text(content, given=task is not None)
+    if content.kind == "pairs" or task == "translation":
+        return _pairs(content, given=task)
     targets = _targets(content, data)
     frame = content.examples.frame
     for name in targets:
@@ -62,6 +64,16 @@ def _running_text(content: Content, *, given: bool) -> Inferred:
         _refuse(found, "give a text file, or name a column of text with --text", where=content.origin)
     reason = "as --task says" if given else f"{content.reason}: the next token is foretold from those before"
     return Inferred("language-modelling", (), reason, "--target and --task")
+
+
+def _pairs(content: Content, *, given: str | None) -> Inferred:
+    if content.kind != "pairs":
+        found = f"translation learns from pairs of sentences, and this is of kind {content.kind}"
+        _refuse(found, "give two columns of text with a tab between them, or two files such as train.en and train.de", where=content.origin)
+    if given not in (None, "translation"):
+        _refuse(f"{given} is no task for pairs of sentences", "leave out --task: the second of each pair is written", where="--task")
+    reason = "as --task says" if given else f"{content.reason}: the second of each is written"
+    return Inferred("translation", ("target",), reason, "--text and --target")
 
 
 def is_number(values: pl.Series) -> bool:

@@ -41,6 +41,8 @@ def split(content: Content, data: recipe.Data, *, task: str, targets: tuple[str,
     0.15 of the training part for a validation part that is missing. A part is missing only if its share is 0 (or the
     data name parts and no test part). Rows without a target raise DataError, or are left out with `on_error` skip.
     """
+    if content.kind == "pairs" and data.group is None and data.split in (None, "group"):
+        data = data.model_copy(update={"group": "source"})  # a sentence that has several translations stands in one part
     strategy = _strategy(content, data, task)
     rows = {part: _known(content, part, data, targets) for part in content.parts}
     parts: dict[Part, Selection] = {}

@@ -32,7 +32,7 @@ def explain(run: Run, *, examples: bool = True) -> None:
     held = held_out(run)
     if held is not None and len(held.rows):
         found["part"] = held.part
-        if "target" in held.rows.columns:
+        if {"target", "loss"} <= set(held.rows.columns):  # what was written by itself has no loss
             found |= _mistakes(run, held, folder, examples=examples)
         found |= _importance(run, held)
     if not run.folds:

@@ -1,5 +1,7 @@
 """How well text is foretold: perplexity exp(mean cross-entropy) by token and by character, and bits by character.
 
+They take logits, or of each place the two scores that ops.losses.token_cross_entropy gives, which are all that they need.
+
 Measures by character compare models whose tokenisers differ: the nats of all tokens over the number of characters that
 the tokens stand for.
 """
@@ -15,13 +17,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sonde.metrics.state import Measured, known, zeros
+from sonde.metrics.state import Measured, exact, known, zeros
 from sonde.ops.losses import NO_TARGET
 
 
-def nats(logits: Tensor, targets: Tensor) -> Tensor:
-    """The sum of −ln p over the places that have a target; logits (…, token), targets int64 (…)."""
-    return F.cross_entropy(logits.flatten(0, -2).float(), targets.flatten(), reduction="sum", ignore_index=NO_TARGET)
+_SCORES = 2  # −ln p of the right token, and whether it is the likeliest: every vocabulary has more pieces than that
+
+
+def nats(prediction: Tensor, targets: Tensor) -> Tensor:
+    """The sum of −ln p over the places that have a target: logits (…, token) or scores (…, 2), targets int64 (…)."""
+    if prediction.shape[-1] == _SCORES:
+        return exact(prediction[..., 0]).sum()
+    return F.cross_entropy(prediction.flatten(0, -2).float(), targets.flatten(), reduction="sum", ignore_index=NO_TARGET)
+
+
+def right(prediction: Tensor, targets: Tensor) -> Tensor:
+    """At how many places the likeliest token is the right one; arguments as `nats`."""
+    if prediction.shape[-1] == _SCORES:
+        return exact(prediction[..., 1]).sum()
+    return (prediction.argmax(-1) == targets).sum()  # NO_TARGET equals no token's number
 
 
 @dataclass(frozen=True)
@@ -93,7 +107,7 @@ class TokenAccuracy:
 
     def state(self, prediction: Tensor, batch: Measured) -> Tensor:
         state, targets = zeros(2, like=prediction), known(batch)
-        state[0] = (prediction.argmax(-1) == targets).sum()  # NO_TARGET equals no token's number
+        state[0] = right(prediction, targets)
         state[1] = (targets != NO_TARGET).sum()
         return state
 

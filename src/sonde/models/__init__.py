@@ -80,6 +80,10 @@ FITS: dict[str, tuple[str, ...]] = {
     "softmax-regression": ("classification", "multi-label-classification"),
     "perceptron": ("classification",),
     "visual-words": ("classification",),
+    "transformer-decoder": ("language-modelling", "classification", "multi-label-classification", "regression", "tagging"),
+    "transformer-encoder": ("classification", "multi-label-classification", "regression", "tagging"),
+    **dict.fromkeys(("transformer", "transformer-base"), ("translation",)),
+    **{f"seq2seq-{cell}{attention}": ("translation",) for cell in ("rnn", "gru", "lstm") for attention in ("", "-attention")},
 }
 
 
@@ -108,15 +112,19 @@ def config(name: str, table: dict[str, Any]) -> Any:
 
 
 # What a model of tokens is to give, by task: something for each token, or one answer for the whole sequence (all other tasks).
-PER: dict[str, Literal["token"]] = {"language-modelling": "token"}
+PER: dict[str, Literal["token"]] = {"language-modelling": "token", "translation": "token"}
 
 Reads = Literal["images", "numbers", "tokens"]
 
 
 def accepts(name: str) -> Reads:
     """What the model reads: pictures (its Config has `channels`), tokens (`vocabulary`) or rows of numbers (pictures are flattened)."""
-    fields = {field.name for field in dataclasses.fields(module(name).VARIANTS[name])}
-    return "images" if "channels" in fields else "tokens" if "vocabulary" in fields else "numbers"
+    return "images" if has(name, "channels") else "tokens" if has(name, "vocabulary") else "numbers"
+
+
+def has(name: str, value: str) -> bool:
+    """Whether the model's Config has this value."""
+    return value in {field.name for field in dataclasses.fields(module(name).VARIANTS[name])}
 
 
 def check_fit(name: str, *, task: str, data: Reads) -> None:

@@ -22,7 +22,7 @@ BASE: Final = 10_000.0
 
 
 def angles(start: int, steps: int, width: int, *, device: torch.device | None = None) -> Float[Tensor, "step pair"]:
-    """i ωⱼ of the positions start … start + steps − 1, float64: at single precision far positions would lose their last digits."""
+    """The angles i ωⱼ of the positions start … start + steps − 1, float64: at single precision far positions would lose their last digits."""
     exact = torch.float32 if device is not None and device.type == "mps" else torch.float64
     place = torch.arange(start, start + steps, device=device, dtype=exact)
     return place[:, None] * BASE ** (-2 * torch.arange((width + 1) // 2, device=device, dtype=exact) / width)

@@ -42,7 +42,7 @@ def masked_softmax(scores: Float[Tensor, "... key"], mask: Mask = None) -> Float
 
 
 def kernel_regression(
-    queries: Float[Tensor, " query"], keys: Float[Tensor, " key"], values: Float[Tensor, " key"], width: Float[Tensor, "1"]
+    queries: Float[Tensor, " query"], keys: Float[Tensor, " key"], values: Float[Tensor, " key"], width: Float[Tensor, 1]
 ) -> tuple[Float[Tensor, " query"], Float[Tensor, "query key"]]:
     """The average of `values` around each query, and the weights; `width` is w, which may be learned."""
     weights = (-((queries[:, None] - keys) * width).square() / 2).softmax(-1)

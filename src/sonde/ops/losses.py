@@ -96,6 +96,27 @@ def margin(logits: Logits, target: Classes, *, distance: Float[Tensor, "klass kl
     return _over_examples(each, weights)
 
 
+def token_cross_entropy(
+    logits: Float[Tensor, "*place token"], target: Int[Tensor, "*place"], *, smoothing: float = 0.0
+) -> tuple[Tensor, Float[Tensor, "*place 2"]]:
+    """The cross-entropy summed over all places whose target is not NO_TARGET, and two scores of each place.
+
+    With `smoothing` ε targets are (1 − ε)·one-hot + ε/tokens (Szegedy et al. 2016, section 7). The scores are −ln p of the right token and 1
+    where it is the likeliest, else 0; both 0 where the target is missing. They are what measures need of logits that fill the memory.
+    """
+    there = target != NO_TARGET
+    right = logits.gather(-1, target.clamp(min=0)[..., None])[..., 0]
+    total = logits.logsumexp(-1)
+    nats = (total - right) * there
+    loss = nats.sum()
+    if smoothing:
+        loss = (1 - smoothing) * loss + smoothing * ((total - logits.mean(-1)) * there).sum()
+    with torch.no_grad():
+        hits = (right >= logits.amax(-1)) & there
+        scores = torch.stack([nats.detach(), hits.to(nats.dtype)], dim=-1)
+    return loss, scores
+
+
 def _over_examples(each: Tensor, weights: Tensor | None) -> Total:
     if weights is None:
         return each.sum(), float(len(each))

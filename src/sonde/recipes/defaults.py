@@ -26,6 +26,8 @@ class Facts:
 
 def model_for(facts: Facts) -> str:
     """The model to start with."""
+    if facts.kind == "pairs":
+        return "transformer"
     if facts.kind == "text":
         return "gru"
     if facts.kind == "images":

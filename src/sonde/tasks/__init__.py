@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from sonde.data.batch import Batch
 from sonde.errors import RecipeError, did_you_mean
 from sonde.metrics.rows import RowMetric
+from sonde.metrics.texts import TextMetric
 
 # name → module and class. `sonde tasks` prints it with the first line of each class's docstring.
 TASKS: dict[str, str] = {
@@ -20,6 +22,7 @@ TASKS: dict[str, str] = {
     "regression": "sonde.tasks.regression:Regression",
     "forecasting": "sonde.tasks.forecasting:Forecasting",
     "language-modelling": "sonde.tasks.language_modelling:LanguageModelling",
+    "translation": "sonde.tasks.translation:Translation",
 }
 # Tasks whose labels can be mixed: λ·L(y₁) + (1 − λ)·L(y₂) means something for one picture made of two.
 MIXING = ("classification", "multi-label-classification", "regression")
@@ -73,8 +76,8 @@ class Task(Protocol):
         """What is predicted for raw inputs: the same kind of tensor as `Loss.output`."""
         ...
 
-    def metrics(self, final: bool) -> dict[str, Metric | RowMetric]:
-        """The measures, the one to choose by first; with `final` the costly ones too, of which some need all rows."""
+    def metrics(self, final: bool) -> Mapping[str, Metric | RowMetric | TextMetric]:
+        """The measures, the one to choose by first; with `final` the costly ones too, of which some need all rows, or all texts."""
         ...
 
     def table(self, prediction: Tensor) -> dict[str, np.ndarray]:
@@ -90,6 +93,11 @@ def is_teacher_forced(task: Task) -> bool:
 def keeps_predictions(task: Task) -> bool:
     """Whether every prediction is gathered after training, for predictions.parquet and for what needs all rows."""
     return bool(getattr(task, "keeps_predictions", True))
+
+
+def training_sample(task: Task, most: int) -> int:
+    """How many examples of the training part are measured in the end, at most `most`."""
+    return min(most, int(getattr(task, "training_sample", most)))
 
 
 def build(name: str, options: dict[str, Any], target: dict[str, Any]) -> Task:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sonde.data.batch import Batch
 from sonde.data.feed import Feed
 from sonde.metrics.rows import RowMetric
+from sonde.metrics.texts import TextMetric
 from sonde.tasks import Task, is_teacher_forced, keeps_predictions
 from sonde.training.world import World
 
@@ -32,27 +33,28 @@ def evaluate(model: nn.Module, task: Task, batches: Feed, world: World, *, final
     training = model.training
     model.eval()
     metrics = task.metrics(final)
-    sums = {name: metric for name, metric in metrics.items() if not isinstance(metric, RowMetric)}
+    sums = {name: metric for name, metric in metrics.items() if not isinstance(metric, (RowMetric, TextMetric))}
     states: dict[str, Tensor] = {}
     outputs: list[Tensor] = []
     indices: list[Tensor] = []
     targets: list[Tensor] = []
     forced, kept = is_teacher_forced(task), final and keeps_predictions(task)
+    ranked = any(isinstance(metric, RowMetric) for metric in metrics.values())
     carried = None
     for (batch,) in batches.epoch(0):
-        if forced:
+        # What a teacher-forced task is measured by is not what it would write.
+        measured = prediction = None if forced and not kept else task.predict(model, batch.inputs)
+        if forced and batch.targets is not None:
             found = task.loss(model, batch, batch.counts, carried)
-            prediction, carried = found.output, found.state
-        else:
-            prediction = task.predict(model, batch.inputs)
-        if batch.targets is not None:
+            measured, carried = found.output, found.state
+        if batch.targets is not None and measured is not None:
             for name, metric in sums.items():
-                state = metric.state(prediction, batch)
+                state = metric.state(measured, batch)
                 states[name] = states[name] + state if name in states else state
-        if kept:
+        if prediction is not None and kept:
             outputs.append(prediction)
             indices.append(batch.index)
-            if batch.targets is not None:
+            if batch.targets is not None and ranked:
                 targets.append(batch.targets)
     model.train(training)
     values = {name: sums[name].value(world.sum(state)) for name, state in states.items()}
@@ -75,4 +77,5 @@ def measure_predictions(task: Task, predictions: Tensor, targets: Tensor, inputs
     return {
         name: metric.of(predictions, targets) if isinstance(metric, RowMetric) else metric.value(metric.state(predictions, batch))
         for name, metric in task.metrics(final=True).items()
+        if not isinstance(metric, TextMetric)
     }

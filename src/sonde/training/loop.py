@@ -20,6 +20,7 @@ from sonde.data.batches import cut
 from sonde.data.feed import Feed
 from sonde.errors import TrainingError
 from sonde.metrics.rows import RowMetric
+from sonde.metrics.texts import TextMetric
 from sonde.nn.prepared import Prepared
 from sonde.nn.sequence import State, carries_state, detached, joined, rows_of
 from sonde.optim.clip import clip, gradient_norm
@@ -107,7 +108,8 @@ class Loop:
     def __post_init__(self) -> None:
         self.steps = self.plan.epochs * self.train.steps
         self.every = max(1, min(EVERY, self.train.steps))
-        self.meter = Meter({name: metric for name, metric in self.task.metrics(final=False).items() if not isinstance(metric, RowMetric)})
+        cheap = self.task.metrics(final=False)
+        self.meter = Meter({name: metric for name, metric in cheap.items() if not isinstance(metric, (RowMetric, TextMetric))})
         self.average = Average(self.network, decay=self.plan.ema) if self.plan.ema else None
         self.scaler = scaler(self.plan.precision, self.world.device)
         eager = Step(self.model, self.task)

@@ -36,6 +36,8 @@ class Meter:
             self.counts[name] = self.counts.get(name, 0.0) + count
         if batch.targets is None:
             return
+        if self.outputs and _shapes(loss.output, batch) != _shapes(self.outputs[-1], self.batches[-1]):
+            self._measure()  # sentences of another length
         self.outputs.append(loss.output.detach())
         self.batches.append(batch)
         self.kept += loss.output.numel()
@@ -89,3 +91,8 @@ class Meter:
                 self.sums[name] = list(tensor.to(device).unbind())
             elif kind == "metric":
                 self.states[name] = tensor.to(device)
+
+
+def _shapes(output: Tensor, batch: Batch) -> list[torch.Size]:
+    """All sizes but the number of examples."""
+    return [tensor.shape[1:] for tensor in (output, *batch.inputs, batch.targets) if tensor is not None]

@@ -12,6 +12,7 @@ from sonde import recipe
 from sonde.data.contents import Content, Examples
 from sonde.data.prepare.images import ImagePreparation, fit_images
 from sonde.data.prepare.options import positive
+from sonde.data.prepare.pairs import fit_source
 from sonde.data.prepare.series import SeriesPreparation, fit_series
 from sonde.data.prepare.table import TablePreparation, fit_table
 from sonde.data.prepare.target import Target
@@ -66,6 +67,8 @@ def fit_preparation(
     if content.kind == "text":
         steps = positive(options or {}, "steps", default=WINDOW) if task == "language-modelling" else 0
         return fit_text(train, data, column="text", window=steps)
+    if content.kind == "pairs":
+        return fit_source(train, data, options or {})
     if task == "forecasting":
         return fit_series(train, targets, options or {})
     return fit_table(train, data, targets)

@@ -7,6 +7,7 @@
     {"kind": "numbers", "columns": ["price"], "transform": "log", "mean": [12.0], "std": [0.4], "minimum": [34900.0]}
 
     {"kind": "tokens",  "columns": [], "tokenizer": {…}}: the next token of running text
+    {"kind": "tokens",  "columns": ["target"], "tokenizer": {…}, "form": "raw", "length": 20}: a text to write
 
 The transforms are those of tasks/transforms.py: none; standardise, (y − mean)/std; log, (ln(1 + y) − mean)/std.
 A forecast also has "horizon", the number of steps ahead.
@@ -20,7 +21,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sonde.data.prepare.tokenizers import Tokenizer, from_json
+from sonde import recipe
+from sonde.data.prepare.pairs import fit_written, written
+from sonde.data.prepare.text import TextPreparation
+from sonde.data.prepare.tokenizers import from_json
 from sonde.data.split import Selection
 from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 
@@ -52,12 +56,13 @@ class Target:
     @property
     def encoding(self) -> list[Any]:
         """What the encoded targets depend on; the other values belong to the task."""
-        return [self.values[key] for key in ("kind", "columns", "classes", "horizon") if key in self.values]
+        return [self.values[key] for key in ("kind", "columns", "classes", "horizon", "tokenizer", "form", "length") if key in self.values]
 
     def encode(self, frame: pl.DataFrame, *, lines: np.ndarray | None = None, origin: str = "") -> np.ndarray:
         """Targets of all rows in their own units.
 
-        int64 (row,) class numbers, −1 where missing; float32 (row, output) values, NaN where missing. `lines` are the
+        int64 (row,) class numbers, −1 where missing; float32 (row, output) values, NaN where missing; int64 (row, length) tokens and END of
+        a text that is to be written, NO_TARGET after it. `lines` are the
         rows' lines in the file (default: row 0 on line 2). Raises DataError for a label unseen in training, a value that
         is no finite number, or a missing column, naming the lines.
         """
@@ -75,6 +80,8 @@ class Target:
         kind = self.values["kind"]
         if kind == "classes":
             return _encode_classes(frame[self.columns[0]], self.values["classes"], lines, origin)
+        if kind == "tokens":
+            return written(self.values, frame[self.columns[0]].fill_null("").to_list()), []
         columns, problems = [], []
         for name in self.columns:
             array, wrong = _encode_numbers(frame[name], lines, origin, flags=kind == "labels")
@@ -86,18 +93,28 @@ class Target:
 
 
 def fit_target(
-    task: str, options: dict[str, Any], selection: Selection, columns: tuple[str, ...], *, tokenizer: Tokenizer | None = None
+    task: str,
+    options: dict[str, Any],
+    selection: Selection,
+    columns: tuple[str, ...],
+    *,
+    text: TextPreparation | None = None,
+    data: recipe.Data | None = None,
 ) -> Target:
-    """The target of `task` from the training part. `options` are the task's: `transform` and `horizon` are read here.
+    """The target of `task` from the training part. `options` are the task's: `transform`, `horizon` and `shared` are read here.
 
-    `tokenizer`: the fitted one of the text that a language model foretells.
+    `text`: the fitted preparation of what a language model foretells, or a translator reads. `data`: what the recipe says of texts to write.
 
     Classes stand in the order of their numbers or letters. `transform` left open becomes log where all targets are
     positive and their skewness exceeds 1.5 and shrinks by it, else standardise.
     """
     if task == "language-modelling":
-        assert tokenizer is not None
-        return Target({"kind": "tokens", "columns": [], "tokenizer": tokenizer.to_json()}, "the next token")
+        assert text is not None
+        return Target({"kind": "tokens", "columns": [], "tokenizer": text.tokenizer.to_json()}, "the next token")
+    if task == "translation":
+        assert text is not None and data is not None
+        values = fit_written(selection, data, options, text)
+        return Target(values, "the target sentence, token by token")
     rows = selection.index
     series = [selection.examples.frame[name].gather(rows) for name in columns]
     lines = rows + 2 if selection.examples.lines is None else selection.examples.lines[rows]

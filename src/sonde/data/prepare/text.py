@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -114,16 +115,27 @@ def padded(flat: np.ndarray, lengths: np.ndarray, *, length: int) -> tuple[np.nd
     return out, np.maximum(kept, 1).astype(np.int32)
 
 
-def fit_text(train: Selection, data: recipe.Data, *, column: str, window: int) -> TextPreparation:
+def fit_text(
+    train: Selection,
+    data: recipe.Data,
+    *,
+    column: str,
+    window: int,
+    also: tuple[str, ...] = (),
+    tokenizer: Tokenizer | None = None,
+) -> TextPreparation:
     """The tokeniser and the longest sentence of the training part. `window`: tokens of a batch row of running text, 0 for sentences.
+
+    The tokeniser is fitted on the texts of the columns `also` too, or it is the one that is given.
 
     Running text is read by characters unless the recipe says otherwise, sentences by words. Raises DataError where there
     is no text.
     """
     form: Form = data.text_form or "raw"
-    texts = formed(train.examples.frame[column].gather(train.index).fill_null("").to_list(), form)
-    options = {key: value for key, value in {"most": data.vocabulary, "floor": data.floor}.items() if value is not None}
-    tokenizer = fit_tokenizer(data.tokenizer or ("characters" if window else "words"), texts, options)
+    texts, *others = [formed(train.examples.frame[name].gather(train.index).fill_null("").to_list(), form) for name in (column, *also)]
+    if tokenizer is None:
+        options = {key: value for key, value in {"most": data.vocabulary, "floor": data.floor}.items() if value is not None}
+        tokenizer = fit_tokenizer(data.tokenizer or ("characters" if window else "words"), [*texts, *chain(*others)], options)
     lengths = tokenizer.encode(texts)[1]
     if not lengths.sum():
         raise DataError(Problem("error", f"column {column!r}", "the training part has no text", "name another column with --text"))
