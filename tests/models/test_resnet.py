@@ -11,39 +11,6 @@ from sonde.models.preresnet import Block as PreBlock
 from sonde.models.resnet import BasicBlock, Bottleneck
 from sonde.models.resnet_cifar import Block
 
-BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}
-
-
-def _norm(name: str, channels: int) -> dict[str, tuple[int, ...]]:
-    vectors = {f"{name}.{key}": (channels,) for key in ("weight", "bias", "running_mean", "running_var")}
-    return vectors | {f"{name}.num_batches_tracked": ()}
-
-
-def published(name: str) -> dict[str, tuple[int, ...]]:
-    """Keys and shapes of torchvision's checkpoint, written down from its layout."""
-    deep = name not in ("resnet18", "resnet34")
-    keys: dict[str, tuple[int, ...]] = {"conv1.weight": (64, 3, 7, 7)} | _norm("bn1", 64)
-    before = 64
-    for stage, count in enumerate(BLOCKS[name], start=1):
-        width = 64 * 2 ** (stage - 1)
-        after = 4 * width if deep else width
-        for block in range(count):
-            place = f"layer{stage}.{block}"
-            kernels = [(width, before, 1), (width, width, 3), (after, width, 1)] if deep else [(width, before, 3), (width, width, 3)]
-            for number, (to, of, size) in enumerate(kernels, start=1):
-                keys |= {f"{place}.conv{number}.weight": (to, of, size, size)} | _norm(f"{place}.bn{number}", to)
-            if block == 0 and (stage > 1 or deep):
-                keys |= {f"{place}.downsample.0.weight": (after, before, 1, 1)} | _norm(f"{place}.downsample.1", after)
-            before = after
-    return keys | {"fc.weight": (1000, before), "fc.bias": (1000,)}
-
-
-@pytest.mark.parametrize("name", BLOCKS)
-def test_state_keys_and_shapes_are_the_published_ones(name: str) -> None:
-    with torch.device("meta"):
-        model = models.build(name, {"channels": 3, "size": 224, "classes": 1000})
-    assert {key: tuple(value.shape) for key, value in model.state_dict().items()} == published(name)
-
 
 def test_stems() -> None:
     sizes = {"channels": 3, "classes": 4, "width": 8, "blocks": (1, 1, 1, 1)}
