@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "experiment": BELOW_RUN | {"run", "recipes", "finetune"},
     "record": BELOW_RUN | {"run", "experiment"},
     "explain": BELOW_RUN | {"run"},
+    "writing": BELOW_RUN | {"run"},
     "cost": BELOW_RUN | {"run", "recipes"},
     "export": BELOW_RUN | {"run"},
     "scratch": frozenset(),

@@ -22,6 +22,7 @@ def evaluate(
     part: Annotated[Literal["train", "validation", "test"], Parameter(help="which of the run's own parts")] = "test",
     at_least: Annotated[tuple[str, ...], many("exit with 1 unless this is reached: --at-least accuracy=0.9 (repeatable)")] = (),
     at_most: Annotated[tuple[str, ...], many("exit with 1 above this: --at-most rmse=50000 (repeatable)")] = (),
+    compare: Annotated[tuple[str, ...], many("texts to rank by how likely the run's language model finds them", several=True)] = (),
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps [default: the best there is]")] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -33,6 +34,8 @@ def evaluate(
     from sonde.run import Run
 
     loaded = Run.load(run).to(device)
+    if compare:
+        return _compared(loaded, compare, json=json)
     _known(limits, loaded.metrics)  # before the work, and before a look at the test part is spent
     found = loaded.evaluate(data, part=part)
     for note in found["notes"]:
@@ -53,6 +56,17 @@ def evaluate(
         json=json,
         code=0 if passed else SHORT,
     )
+
+
+def _compared(run: Any, texts: tuple[str, ...], *, json: bool) -> Answer:
+    """Texts, the likeliest first."""
+    from sonde.writing import likelihoods
+
+    found = sorted(likelihoods(run, texts), key=lambda one: -one.log_probability)
+    columns = ("text", "log_probability", "perplexity", "character_perplexity", "tokens", "unknown")
+    rows = [{name: getattr(one, name) for name in columns} for one in found]
+    shown = [tuple(row.values()) for row in rows]
+    return Answer({"run": str(run.path), "texts": rows}, table(shown, [name.replace("_", " ") for name in columns]), json=json)
 
 
 def _known(limits: list[tuple[str, str, float]], values: Mapping[str, Any]) -> None:

@@ -24,9 +24,10 @@ Json = Annotated[bool, Parameter(negative=(), show_default=False, help="print on
 Quiet = Annotated[bool, Parameter(negative=(), show_default=False, help="say nothing but the result and errors")]
 
 
-def many(text: str) -> Parameter:
-    """A flag that may be given several times."""
-    return Parameter(help=text, negative_iterable=(), show_default=False)
+def many(text: str, *, group: Group | None = None, several: bool = False) -> Parameter:
+    """A flag that may be given several times; with `several` it also takes all words up to the next flag."""
+    grouped = {} if group is None else {"group": group}  # cyclopts hides what is in no group
+    return Parameter(help=text, negative_iterable=(), show_default=False, consume_multiple=several, **grouped)
 
 
 def flag(name: str) -> Parameter:
