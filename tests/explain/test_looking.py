@@ -70,6 +70,13 @@ def test_a_dense_network_is_asked_for_its_gradient() -> None:
     torch.testing.assert_close(found.amax((1, 2)), torch.ones(3))
 
 
+def test_what_has_no_gradient_has_no_map() -> None:
+    network = models.build("visual-words", {"channels": 1, "size": 16, "classes": 2, "words": 8})
+    found, method, _ = saliency.saliency(network, network, torch.randn(2, 1, 16, 16), torch.tensor([0, 1]))
+    assert method == "none"
+    assert not found.any()
+
+
 @pytest.mark.parametrize("name", ["lenet", "resnet18", "preresnet110", "resnet20", "airbench94"])
 def test_stages_are_looked_into_and_nothing_is_left_behind(name: str) -> None:
     small = {"blocks": (1, 1, 1, 1)} if name == "resnet18" else {"blocks": 1} if "resnet" in name else {}

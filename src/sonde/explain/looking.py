@@ -67,7 +67,7 @@ def looks(run: Run, data: PartData, rows: pl.DataFrame, folder: Path) -> dict[st
     for place, row in enumerate(chosen):
         pixels = images[place].permute(1, 2, 0).cpu().numpy()
         seen = []
-        for number, (name, values) in enumerate(maps[place]):
+        for number, (name, values) in enumerate(maps[place] if method != "none" else []):
             path = folder / f"saliency-{place}-{number}.jpg"
             _overlaid(pixels, values).save(path, quality=88, optimize=True)
             seen.append({"class": name, "file": f"{folder.name}/{path.name}"})

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from sonde.nn.stages import HEAD, stages_of
 
-Method = Literal["grad-cam", "gradient"]
+Method = Literal["grad-cam", "gradient", "none"]
 Scores = Callable[[Tensor], Tensor]
 
 
@@ -36,13 +36,17 @@ def saliency(
 ) -> tuple[Float[Tensor, "example height width"], Method, str]:
     """For each of `images` (as `scores` takes them) the map of its class, in 0 … 1 at the picture's size, the method and the stage.
 
-    `scores(images)` gives (example, class) through `network`. A map without any evidence is 0 everywhere.
+    `scores(images)` gives (example, class) through `network`. A map without any evidence is 0 everywhere. Where the scores are
+    no smooth function of the pixels, as those of visual words, the method is `none`.
     """
     with torch.no_grad():
         found = _recorded(network, lambda: scores(images))
     wide = [(stage, module) for stage, (module, output) in found.items() if output[0, 0].numel() > 1]
     if not wide:
-        return _scaled(_gradient(scores, images, classes)), "gradient", ""
+        gradient = _gradient(scores, images, classes)
+        if gradient is None:
+            return torch.zeros(len(images), *images.shape[-2:]), "none", ""
+        return _scaled(gradient), "gradient", ""
     stage, module = wide[-1]
     maps = F.interpolate(grad_cam(module, scores, images, classes)[:, None], images.shape[-2:], mode="bilinear", align_corners=False)
     return _scaled(maps[:, 0]), "grad-cam", stage
@@ -71,12 +75,12 @@ def grad_cam(
     return (weights * kept[0].detach()).sum(1).clamp(min=0).float()
 
 
-def _gradient(scores: Scores, images: Tensor, classes: Tensor) -> Tensor:
-    """The largest |∂y_c/∂x| over the channels, (example, height, width)."""
+def _gradient(scores: Scores, images: Tensor, classes: Tensor) -> Tensor | None:
+    """The largest |∂y_c/∂x| over the channels, (example, height, width); None where the scores have no gradient."""
     x = images.detach().float().requires_grad_()
     with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(scores(x).gather(1, classes[:, None]).sum(), [x])
-    return gradient.abs().amax(1).float()
+        (gradient,) = torch.autograd.grad(scores(x).gather(1, classes[:, None]).sum(), [x], allow_unused=True)
+    return None if gradient is None else gradient.abs().amax(1).float()
 
 
 def _scaled(maps: Tensor) -> Tensor:

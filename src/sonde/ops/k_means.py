@@ -17,8 +17,12 @@ def starting_points(x: Float[Tensor, "point number"], k: int) -> Float[Tensor, "
     """
     chosen = torch.randint(len(x), (1,))
     nearest = torch.full((len(x),), torch.inf, dtype=x.dtype, device=x.device)
+    centred = x - x.mean(0)  # about the mean the terms of ‖x‖² − 2⟨x, c⟩ + ‖c‖² hardly cancel
+    sizes = centred.square().sum(1)
     for _ in range(k - 1):
-        nearest = torch.minimum(nearest, (x - x[chosen[-1]]).square().sum(1))
+        last = int(chosen[-1])
+        nearest = torch.minimum(nearest, torch.addmv(sizes + sizes[last], centred, centred[last], alpha=-2).clamp(min=0))
+        nearest[last] = 0
         share = nearest if bool(nearest.sum() > 0) else torch.ones_like(nearest)
         chosen = torch.cat([chosen, torch.multinomial(share, 1).cpu()])
     return x[chosen.to(x.device)]
@@ -30,7 +34,7 @@ def nearest(x: Float[Tensor, "point number"], centres: Float[Tensor, "k number"]
     c = centres - middle
     sizes = c.square().sum(1)
     labels, distances = [], []
-    for block in x.split(max(1, BLOCK // len(centres))):
+    for block in [x] if torch.compiler.is_compiling() else x.split(max(1, BLOCK // len(centres))):
         p = block - middle
         smallest, label = torch.addmm(sizes, p, c.T, alpha=-2).min(1)
         labels.append(label)

@@ -22,6 +22,7 @@ RECIPES: dict[str, str] = {
     "cifar10-resnet20": "cifar10-resnet20.toml",
     "cifar10-airbench": "cifar10-airbench.toml",
     "resnet18-cifar10": "resnet18-cifar10.toml",
+    "visual-words-flowers": "visual-words-flowers.toml",
     "california-mlp": "california-mlp.toml",
     "house-prices-mlp": "house-prices-mlp.toml",
     "house-prices-linear": "house-prices-linear.toml",

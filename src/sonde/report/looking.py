@@ -34,7 +34,7 @@ def looks(record: Record, view: View) -> Markup:
     """Some examples with the places that speak for the answer, and what the stages answer to them."""
     found = as_table(record.explain.get("looks"))
     examples = tables(found.get("examples"))
-    if not view.examples or not examples:
+    if not view.examples or not examples or text(found.get("method")) == "none":
         return Markup("")
     blocks = [block for block in (_look(record, view, each) for each in examples) if block]
     if not blocks:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sonde.ops import least_squares as fast_least_squares
 from sonde.ops import margin as fast_margin
+from sonde.ops.k_means import k_means as fast_k_means
 from sonde.scratch import linear_regression as scratch_linear_regression
 from sonde.scratch import perceptron as scratch_perceptron
 from sonde.scratch.box import intersection_over_union as scratch_iou
@@ -140,20 +141,14 @@ def k_means() -> Pair:
     """Centres and members after Lloyd's rounds from the same start."""
 
     def fast(x: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
-        x, centres = x.double(), centres.double()
-        while True:
-            members = torch.cdist(x, centres, compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
-            moved = torch.stack([x[members == k].mean(0) for k in range(len(centres))])
-            if torch.equal(moved, centres):
-                return centres, members
-            centres = moved
+        return fast_k_means(x.double(), centres.double())
 
     def scratch(x: Array, centres: Array) -> tuple[Array, Array]:
         found = scratch_k_means(x, len(centres), rng=np.random.default_rng(0), centres=centres)
         return found.centres, found.labels
 
     x = np.concatenate([draw(f"group {k}", (20, 2), 0.3) + 3 * k for k in range(3)])
-    return Pair(scratch, fast, [Case("three groups", {"x": x, "centres": x[[0, 25, 50]]})], "Lloyd's rounds in PyTorch", gradients=False)
+    return Pair(scratch, fast, [Case("three groups", {"x": x, "centres": x[[0, 25, 50]]})], "sonde.ops.k_means", gradients=False)
 
 
 def roi_pooling() -> Pair:
