@@ -23,6 +23,7 @@ NAMES = (
     "augmentation",
     "scratch_steps",
     "class_folders",
+    "cost_model",
     "mnist_lenet",
     "california",
     "adult",

@@ -22,6 +22,10 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert [each["name"] for each in found] == list(MODELS)
     assert all(Path(each["source"]).is_file() for each in found)
     assert {each["name"] for each in found if each["accepts"] == "numbers"} >= {"mlp", "perceptron"}
+    by_name = {each["name"]: each for each in found}
+    assert (by_name["resnet18"]["parameters"], by_name["resnet18"]["multiply_adds"]) == (11_689_512, 1_814_073_344)
+    assert (by_name["alexnet-course"]["parameters"], by_name["alexnet-course"]["multiply_adds"]) == (46_787_978, 1_005_890_688)
+    assert all(each["multiply_adds"] > 0 for each in found if each["accepts"] != "tokens")
 
 
 @pytest.mark.parametrize(("name", "parameters"), [("lenet", 61_706), ("mlp", 203_530), ("resnet18", 11_689_512), ("resnet152", 60_192_808)])
@@ -39,7 +43,7 @@ def test_one_at_another_size(capsys: pytest.CaptureFixture[str]) -> None:
 def test_one_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "mlp", "--set", "model.width=[8, 8]"]) == 0
     out = capsys.readouterr().out
-    assert "reads       numbers" in out
+    assert "reads          numbers" in out
     assert "model.width           (8, 8)" in out
 
 
@@ -63,3 +67,20 @@ def test_tasks(capsys: pytest.CaptureFixture[str]) -> None:
     assert "transform" in next(each for each in found if each["name"] == "regression")["options"]
     assert main(["tasks"]) == 0
     assert "  task.window: " in capsys.readouterr().out
+
+
+def test_chart(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    import sonde
+
+    runs = [
+        str(sonde.train("digits", model=model, epochs=1, examples=200, out=tmp_path / model).path) for model in ("softmax-regression", "resnet20")
+    ]
+    page = tmp_path / "models.html"
+    found = document(capsys, "models", "--chart", *runs, "--out", str(page))
+    assert [row["model"] for row in found["rows"]] == ["softmax-regression", "resnet20"]
+    assert found["metric"] == "accuracy"
+    assert any(row["best"] for row in found["rows"])
+    assert all(row["examples_per_second"] > 0 and row["training"] > row["inference"] for row in found["rows"])
+    assert page.read_text(encoding="utf-8").count("<svg class=\"chart\"") == 3
+    assert main(["models", "--chart", runs[0], str(tmp_path / "none")]) == 2
+    assert "there is no such run" in capsys.readouterr().err

@@ -71,6 +71,19 @@ def test_the_same_as_a_real_step_keeps(name: str) -> None:
     assert output.requires_grad
 
 
+def test_new_memory_stays_on_its_device() -> None:
+    """Sonde's dropout draws its mask on the CPU; the same request twice gives the same device twice."""
+    found = account(find("mlp", settings={"dropout": 0.5, "depth": 2}), batch=4).memory
+    assert found.activations > account(find("mlp", settings={"depth": 2}), batch=4).memory.activations
+
+
+def test_a_convolution_works_on_copies() -> None:
+    """On a CPU what goes in, what comes out and the weights are copied to blocks of 16 channels while it runs."""
+    found = memory(lambda: nn.Conv2d(16, 32, 1, bias=False), (16, 8, 8))
+    x, y, w = 4 * 8 * 16 * 64, 4 * 8 * 32 * 64, 4 * 16 * 32
+    assert found.inference == w + x + y + (x + y + w)
+
+
 def test_memory_that_comes_and_goes_is_in_the_peak() -> None:
     class Wide(nn.Module):
         def __init__(self) -> None:

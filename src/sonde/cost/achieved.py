@@ -32,7 +32,11 @@ def step_seconds(source: Source, *, batch: int, optimizer: str, device: str = "c
     update = optimizers.build(optimizer, module, lr=1e-6) if trained else None
     wait = waiting(where)
     step = shortest(lambda: training_step(module, inputs, update), wait=wait, turns=turns, seconds=seconds) if trained else 0.0
+    return step, forward_seconds(module, inputs, turns=turns, seconds=seconds)
+
+
+def forward_seconds(module: nn.Module, inputs: Sequence[Tensor], *, turns: int = 5, seconds: float = 5.0) -> float:
+    """Seconds of a forward pass without gradients, the shortest of `turns`; the module is left in evaluation."""
     module.eval()
     with torch.no_grad():
-        used = shortest(lambda: module(*inputs), wait=wait, turns=turns, seconds=seconds)
-    return step, used
+        return shortest(lambda: module(*inputs), wait=waiting(inputs[0].device), turns=turns, seconds=seconds)

@@ -18,18 +18,30 @@ from torch import Tensor, nn
 
 from sonde import models, recipe
 from sonde.errors import RecipeError, UsageError, did_you_mean
+from sonde.nn.sequence import LanguageModel
 from sonde.recipes import RECIPES, load
 
-# What a model is counted at where nothing is said: the sizes of the paper that made it known.
+# What a model, by its name or its file, is counted at where nothing is said: the sizes of the paper that made it known.
+IMAGES: dict[str, Any] = {"channels": 3, "size": 224, "classes": 1000}
+NUMBERS: dict[str, Any] = {"numbers": 10, "outputs": 1}
+TOKENS: dict[str, Any] = {"vocabulary": 10_000, "outputs": 2}
+LENGTH = (64,)  # tokens
+SMALL: dict[str, Any] = {"channels": 3, "size": 32, "classes": 10}
+LARGE: dict[str, Any] = {"channels": 3, "size": 299, "classes": 1000}
 SIZES: dict[str, dict[str, Any]] = {
+    "alexnet-course": {"channels": 3, "size": 224, "classes": 10},
+    "nin-cifar": SMALL,
+    "sonde.models.airbench": SMALL,
+    "sonde.models.visual_words": SMALL,
+    "sonde.models.inception_v3": LARGE,
+    "sonde.models.inception_v4": LARGE,
+    "sonde.models.inception_resnet_v2": LARGE,
     "sonde.models.lenet": {"channels": 1, "size": 28, "classes": 10},
-    "sonde.models.resnet_cifar": {"channels": 3, "size": 32, "classes": 10},
-    "sonde.models.preresnet": {"channels": 3, "size": 32, "classes": 10},
+    "sonde.models.resnet_cifar": SMALL,
+    "sonde.models.preresnet": SMALL,
     "sonde.models.mlp": {"numbers": 784, "outputs": 10},
     "sonde.models.softmax_regression": {"numbers": 784, "outputs": 10},
 }
-IMAGES: dict[str, Any] = {"channels": 3, "size": 224, "classes": 1000}
-NUMBERS: dict[str, Any] = {"numbers": 10, "outputs": 1}
 
 _INPUT = re.compile(r"(\d+(?:[x×]\d+)*)(?::(\w+))?")
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64, "uint8": torch.uint8, "bool": torch.bool}
@@ -53,7 +65,8 @@ class Input:
 
 @dataclass(frozen=True)
 class Source:
-    """A module that can be built, and what it reads. `sizes` are, of Sonde's own, the values that data decide; `own` says whether it is one."""
+    """A module that can be built, and what it reads. `own`: whether it is one of Sonde's, which
+    have a `config`, and `sizes`, those of its values that data decide."""
 
     name: str
     what: str
@@ -61,6 +74,7 @@ class Source:
     inputs: tuple[Input, ...]
     own: bool
     sizes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     optimizer: str | None = None
     batch: int | None = None
 
@@ -102,7 +116,7 @@ def usual(name: str) -> dict[str, Any]:
     """The sizes that model `name` is counted at where nothing is said, without those that its Config does not have."""
     module = models.module(name)
     known = {field.name for field in dataclasses.fields(module.VARIANTS[name])}
-    sizes = SIZES.get(module.__name__, IMAGES if models.accepts(name) == "images" else NUMBERS)
+    sizes = SIZES.get(name) or SIZES.get(module.__name__) or {"images": IMAGES, "numbers": NUMBERS, "tokens": TOKENS}[models.accepts(name)]
     return {key: value for key, value in sizes.items() if key in known}
 
 
@@ -122,22 +136,42 @@ def _own(name: str, what: str, values: dict[str, Any], shapes: list[Input]) -> S
     """One of Sonde's models; a given shape overrules the sizes that stand for it."""
     if len(shapes) > 1:
         raise UsageError(f"{name} reads one input, and {len(shapes)} were given", where="--input", remedy="give --input once")
-    images = models.accepts(name) == "images"
+    reads = models.accepts(name)
+    images = reads == "images"
     if shapes and images:
         shape = shapes[0].shape
         if len(shape) != 3 or shape[1] != shape[2]:
             remedy = "give channels x height x width, such as --input 3x224x224"
             raise UsageError(f"{name} reads square pictures, and --input is {shapes[0]}", where="--input", remedy=remedy)
         values = {**values, "channels": shape[0], "size": shape[1]}
-    elif shapes:
+    elif shapes and reads == "numbers":
         values = {**values, "numbers": math.prod(shapes[0].shape)}
     config = models.config(name, values)
     if images:
         inputs = [Input((config.channels, config.size, config.size))]
+    elif reads == "tokens":
+        inputs = [Input(shapes[0].shape if shapes else LENGTH, torch.int64)]
     else:
         inputs = [Input((config.numbers,))] + ([Input((len(config.categories),), torch.int64)] if getattr(config, "categories", ()) else [])
     decided = {field: getattr(config, field) for field in usual(name)}
-    return Source(name, what, lambda: models.build(name, dataclasses.asdict(config)), tuple(inputs), own=True, sizes=decided)
+    table = dataclasses.asdict(config)
+    return Source(name, what, lambda: _reading(models.build(name, table)), tuple(inputs), own=True, sizes=decided, config=table)
+
+
+class _Window(nn.Module):
+    """A language model as a function of one window: the logits, from no state."""
+
+    def __init__(self, network: LanguageModel) -> None:
+        super().__init__()
+        self.network: Any = network
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.network.advance(tokens, None)[0]
+
+
+def _reading(network: nn.Module) -> nn.Module:
+    """What has no `forward`, but `advance`, behind one."""
+    return _Window(network) if isinstance(network, LanguageModel) and type(network).forward is nn.Module.forward else network
 
 
 def _imported(name: str, shapes: list[Input], values: dict[str, Any]) -> Source:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sonde.cost import systolic as fast_systolic
 from sonde.ops import least_squares as fast_least_squares
 from sonde.ops import margin as fast_margin
 from sonde.ops.k_means import k_means as fast_k_means
@@ -18,6 +19,7 @@ from sonde.scratch.k_means import k_means as scratch_k_means
 from sonde.scratch.non_maximum_suppression import non_maximum_suppression as scratch_suppression
 from sonde.scratch.pca import pca as scratch_pca
 from sonde.scratch.roi_pooling import roi_max_pool as scratch_roi_max_pool
+from sonde.scratch.systolic import systolic_array as scratch_systolic
 from sonde.verify.cases import draw, draws
 from sonde.verify.pair import Array, Case, Pair
 
@@ -176,3 +178,19 @@ def roi_pooling() -> Pair:
         Case("half the size", draws(x=(2, 2, 4, 4)) | {"boxes": whole_boxes}, {"size": (2, 2), "scale": 0.5}),
     ]
     return Pair(scratch_roi_max_pool, fast, cases, "box by box, bin by bin, in PyTorch")
+
+
+def systolic_array() -> Pair:
+    """The product on a grid of processing elements, and the cycle in which each of its numbers leaves."""
+
+    def fast(w: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        found = fast_systolic.run(w, x)
+        return found.product, found.left
+
+    cases = [
+        Case("3 × 3 by 3 × 2", draws(w=(3, 3), x=(3, 2))),
+        Case("one row", draws(w=(1, 4), x=(4, 3))),
+        Case("a long batch", draws(w=(4, 2), x=(2, 9))),
+        Case("one number", draws(w=(1, 1), x=(1, 1))),
+    ]
+    return Pair(scratch_systolic, fast, cases, "sonde.cost.systolic, all elements at once", gradients=False)

@@ -1,0 +1,176 @@
+"""Whether `sonde cost` tells the truth: multiply-adds against an independent count for every model, memory and time of a training step against
+what six models really take.
+
+Counting apart: for every convolution and dense layer of a model, closed form from its own sizes and the shape that came out, read by hooks; nothing
+of sonde.cost is used. Each step is measured in a process of its own: memory is how much the resident set grows at most, from before the model is
+made, over the third step (the first ones also load the kernels' code). The C library's allocator is told to hand large blocks back at once (glibc's
+MALLOC_MMAP_THRESHOLD_), so that what is seen is memory in use; with its defaults it keeps holes between blocks, which stands beside without a
+requirement. Time is the median of a process with the defaults. The prediction knows the operations that calibration.py has measured on this machine
+and none of these models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench.machine import ROOT, environment
+from bench.table import Options, Row, main
+
+# model, input, classes, batch, optimiser
+TRIED = (
+    ("mlp", "1x28x28", 10, 4096, "sgd"),
+    ("lenet", "1x28x28", 10, 2048, "sgd"),
+    ("resnet20", "3x32x32", 10, 128, "momentum"),
+    ("resnet18", "3x32x32", 10, 64, "momentum"),
+    ("vgg11", "3x32x32", 10, 128, "adam"),
+    ("googlenet", "3x96x96", 10, 32, "adamw"),
+)
+
+
+def counted_apart(name: str) -> int:
+    """Multiply-adds of one example, from the sizes of the layers alone."""
+    import torch
+    from torch import nn
+
+    from sonde.cost.source import find
+    from sonde.nn.one_hot_linear import OneHotLinear
+
+    total = 0
+
+    def hook(module: nn.Module, given: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
+        nonlocal total
+        if isinstance(module, nn.Linear):
+            total += out.numel() * module.in_features
+        elif isinstance(module, nn.Conv2d):
+            kernel = module.kernel_size[0] * module.kernel_size[1]
+            places = out.shape[2] * out.shape[3]
+            if type(module) is not nn.Conv2d:  # convolution and 2×2 pooling in one layer: it computes at all places before
+                height, width = given[0].shape[2:]
+                places = (height + 2 * int(module.padding[0]) - module.kernel_size[0] + 1) * (width + 2 * int(module.padding[1]) - module.kernel_size[1] + 1)
+            total += out.shape[0] * out.shape[1] * places * module.in_channels // module.groups * kernel
+        elif isinstance(module, OneHotLinear):
+            total += out.numel() * module.weight.shape[1]
+
+    source = find(name)
+    with torch.device("meta"):
+        model, inputs = source.build().eval(), [each.batch(1, "meta") for each in source.inputs]
+        for module in model.modules():
+            module.register_forward_hook(hook)
+        with torch.no_grad():
+            model(*inputs)
+    return total
+
+
+def step(name: str, shape: str, classes: int, batch: int, optimizer: str, steps: int) -> dict[str, float]:
+    """Memory and seconds of a training step, in this process."""
+    import torch
+
+    from sonde.cost.achieved import training_step
+    from sonde.cost.source import find
+    from sonde.optim import optimizers
+
+    def prepare(batch: int) -> tuple[torch.nn.Module, list[torch.Tensor], torch.optim.Optimizer]:
+        source = find(name, inputs=[shape], settings={"outputs" if name == "mlp" else "classes": classes})
+        torch.manual_seed(0)
+        model = source.build().train()
+        return model, [torch.rand(batch, *each.shape) for each in source.inputs], optimizers.build(optimizer, model, lr=1e-4)
+
+    training_step(*prepare(2))  # the code of all kernels is loaded, whatever it allocates is gone
+    gc.collect()
+    _trim()
+    before = _resident("VmRSS")
+    model, inputs, update = prepare(batch)
+    for _ in range(2):
+        training_step(model, inputs, update)
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # begins the highest mark anew
+    training_step(model, inputs, update)
+    memory = _resident("VmHWM") - before
+    times = []
+    for _ in range(steps):
+        started = time.perf_counter()
+        training_step(model, inputs, update)
+        times.append(time.perf_counter() - started)
+    return {"memory": memory, "seconds": statistics.median(times) if times else 0.0}
+
+
+def _trim() -> None:
+    """Hand freed memory back to the system, so that what comes after is seen."""
+    import ctypes
+
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def _resident(which: str) -> int:
+    """Bytes of this process in memory: VmRSS now, VmHWM at most."""
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith(which):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"/proc/self/status has no {which}")
+
+
+def predicted(name: str, shape: str, classes: int, batch: int, optimizer: str) -> dict[str, float]:
+    """The same from `sonde cost`, as the command line says it."""
+    key = "outputs" if name == "mlp" else "classes"
+    words = ["cost", name, "--input", shape, "--batch", str(batch), "--optimizer", optimizer, "--set", f"{key}={classes}", "--json"]
+    done = subprocess.run([sys.executable, "-m", "sonde", *words], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    return {"memory": found["memory"]["training"], "seconds": found["predicted"]["step_seconds"], "floor": found["floor"]["step_seconds"]}
+
+
+def measured(case: tuple[str, str, int, int, str], steps: int, *, holes: bool = True) -> dict[str, float]:
+    """`step` in a process of its own, with an allocator that keeps holes or one that hands them back."""
+    surroundings = environment() | ({} if holes else {"MALLOC_MMAP_THRESHOLD_": "65536"})
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.cost_model", "--step", json.dumps([*case, steps])],
+        cwd=ROOT, env=surroundings, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def measure(options: Options) -> list[Row]:
+    """Counts of all models, then six trainings beside their predictions."""
+    from sonde.cost.account import count
+    from sonde.cost.source import find
+    from sonde.models import MODELS, accepts
+
+    names = [name for name in MODELS if accepts(name) != "tokens" and name != "visual-words"]
+    wrong = [name for name in names[:: 8 if options.quick else 1] if count(find(name))[1] != counted_apart(name)]
+    if wrong:
+        print("counted otherwise:", ", ".join(wrong), file=sys.stderr)
+    rows = [Row(f"models whose multiply-adds differ from a count apart, of {len(names)}", [len(wrong)], at_most=0)]
+    for case in TRIED[:: 5 if options.quick else 1]:
+        name, shape, _, batch, optimizer = case
+        rounds = range(1 if options.quick else options.rounds or 3)
+        turns = [measured(case, 2 if options.quick else 7) for _ in rounds]
+        exact = [measured(case, 0, holes=False)["memory"] for _ in rounds]
+        told = predicted(*case)
+        what = f"{name} {shape}, batch {batch}, {optimizer}"
+        seconds = [turn["seconds"] for turn in turns]
+        rows += [
+            Row(f"{what}: memory measured", [each / 1e6 for each in exact], "MB"),
+            Row(f"{what}: with holes", [turn["memory"] / 1e6 for turn in turns], "MB"),
+            Row(f"{what}: memory predicted", [told["memory"] / 1e6], "MB"),
+            Row(f"{what}: memory off by", [100 * abs(told["memory"] / statistics.median(exact) - 1)], "%", at_most=15),
+            Row(f"{what}: step measured", [1e3 * each for each in seconds], "ms"),
+            Row(f"{what}: step predicted", [1e3 * told["seconds"]], "ms"),
+            Row(f"{what}: step at least", [1e3 * told["floor"]], "ms"),
+            Row(f"{what}: step off by", [100 * abs(told["seconds"] / statistics.median(seconds) - 1)], "%", at_most=30),
+        ]
+    return rows
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--step")
+    chosen, _ = parser.parse_known_args()
+    if chosen.step:
+        print(json.dumps(step(*json.loads(chosen.step))))
+    else:
+        main("The cost model against what is", measure)
