@@ -30,7 +30,7 @@ from sonde.nn.prepared import Prepared
 from sonde.nn.sequence import LanguageModel, network_of
 from sonde.tasks.example_losses import example_losses
 from sonde.training.checkpoints import Checkpoints, averaged, write_json
-from sonde.training.evaluate import Evaluation, evaluate, measure_predictions
+from sonde.training.evaluate import Evaluation, evaluate, evened, measure_predictions
 from sonde.training.precision import working_dtype
 from sonde.training.world import World, choose_device
 
@@ -209,7 +209,7 @@ class Run:
         """Predictions for examples, and which of them could be predicted. Folds are averaged."""
         if self.folds:
             results = [fold.predict_tensor(examples, index) for fold in self.folds]
-            return torch.stack([prediction for prediction, _ in results]).mean(0), results[0][1]
+            return torch.stack(evened([prediction for prediction, _ in results])).mean(0), results[0][1]
         part = self.encode(examples, index, targets=False)
         found = self.measure(part, targets=False)
         assert found.predictions is not None and found.index is not None
@@ -288,7 +288,7 @@ class Run:
             inputs.append(held.columns.inputs[0][rows])
             order.append(rows)
         place = torch.cat(order).argsort()
-        whole, known, given = (torch.cat(pieces)[place] for pieces in (predictions, targets, inputs))
+        whole, known, given = (torch.cat(evened(pieces))[place] for pieces in (predictions, targets, inputs))
         return measure_predictions(self.task, whole, known, (given,)), len(place)
 
     def _measure_folds(self, data: PartData) -> dict[str, float]:
@@ -388,6 +388,8 @@ def prediction_rows(
 
 
 def _readable(targets: Tensor, classes: Sequence[Any] | None) -> Any:
+    if not targets.is_floating_point() and targets.ndim == 2 and classes is not None:
+        return [" ".join([str(classes[number]) for number in row if number >= 0]) for row in targets.tolist()]
     if not targets.is_floating_point() and classes is not None:
         return [str(classes[number]) for number in targets.tolist()]
     return targets.squeeze(-1).numpy() if targets.ndim == 1 or targets.shape[1] == 1 else targets.numpy().tolist()

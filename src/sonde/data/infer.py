@@ -16,7 +16,7 @@ from sonde.data.contents import Content
 from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 
 FEW = 20  # distinct values: a number with at most so many, all whole, is taken for a class
-TASKS = ("classification", "multi-label-classification", "regression", "forecasting", "language-modelling", "translation")
+TASKS = ("classification", "multi-label-classification", "regression", "forecasting", "language-modelling", "translation", "tagging")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ def infer(content: Content, data: recipe.Data, task: str | None = None) -> Infer
         return _running_text(content, given=task is not None)
     if content.kind == "pairs" or task == "translation":
         return _pairs(content, given=task)
+    if content.kind == "tagged" or task == "tagging":
+        return _tagged(content, given=task)
     targets = _targets(content, data)
     frame = content.examples.frame
     for name in targets:
@@ -74,6 +76,15 @@ def _pairs(content: Content, *, given: str | None) -> Inferred:
         _refuse(f"{given} is no task for pairs of sentences", "leave out --task: the second of each pair is written", where="--task")
     reason = "as --task says" if given else f"{content.reason}: the second of each is written"
     return Inferred("translation", ("target",), reason, "--text and --target")
+
+
+def _tagged(content: Content, *, given: str | None) -> Inferred:
+    if content.kind != "tagged":
+        found = f"tagging learns from tokens with tags, and this is of kind {content.kind}"
+        _refuse(found, "write a token, a tab and its tag a line, and a blank line after each sentence", where=content.origin)
+    if given not in (None, "tagging"):
+        _refuse(f"{given} is no task for tagged tokens", "leave out --task: the tag of each token is told", where="--task")
+    return Inferred("tagging", ("tags",), "as --task says" if given else f"{content.reason}: the tag of each is told", "--task")
 
 
 def is_number(values: pl.Series) -> bool:

@@ -59,6 +59,7 @@ MODELS: dict[str, str] = {
     "airbench95": "sonde.models.airbench",
     "airbench96": "sonde.models.airbench",
     "gru": "sonde.models.gru",
+    "embedding-bag": "sonde.models.embedding_bag",
     "transformer-decoder": "sonde.models.transformer_decoder",
     "transformer-encoder": "sonde.models.transformer_encoder",
     "transformer": "sonde.models.transformer",
@@ -80,6 +81,7 @@ FITS: dict[str, tuple[str, ...]] = {
     "softmax-regression": ("classification", "multi-label-classification"),
     "perceptron": ("classification",),
     "visual-words": ("classification",),
+    "embedding-bag": ("classification", "multi-label-classification", "regression"),
     "transformer-decoder": ("language-modelling", "classification", "multi-label-classification", "regression", "tagging"),
     "transformer-encoder": ("classification", "multi-label-classification", "regression", "tagging"),
     **dict.fromkeys(("transformer", "transformer-base"), ("translation",)),
@@ -112,7 +114,7 @@ def config(name: str, table: dict[str, Any]) -> Any:
 
 
 # What a model of tokens is to give, by task: something for each token, or one answer for the whole sequence (all other tasks).
-PER: dict[str, Literal["token"]] = {"language-modelling": "token", "translation": "token"}
+PER: dict[str, Literal["token"]] = {"language-modelling": "token", "translation": "token", "tagging": "token"}
 
 Reads = Literal["images", "numbers", "tokens"]
 

@@ -28,8 +28,10 @@ def model_for(facts: Facts) -> str:
     """The model to start with."""
     if facts.kind == "pairs":
         return "transformer"
+    if facts.kind == "tagged":
+        return "lstm"
     if facts.kind == "text":
-        return "gru"
+        return "gru" if facts.task == "language-modelling" else "embedding-bag"
     if facts.kind == "images":
         if facts.size <= 32:
             return "lenet" if facts.channels == 1 and facts.size >= 12 else "resnet20"
@@ -51,6 +53,7 @@ _TABLE: dict[str, tuple[str, float, float, str]] = {
     "mlp": ("adamw", 3e-3, 1e-2, "one-cycle"),
     "softmax-regression": ("adamw", 1e-2, 1e-2, "one-cycle"),
     "linear-regression": ("adamw", 1e-2, 1e-2, "one-cycle"),
+    "embedding-bag": ("adamw", 1e-2, 1e-2, "one-cycle"),
 }
 
 

@@ -22,6 +22,7 @@ TASKS: dict[str, str] = {
     "regression": "sonde.tasks.regression:Regression",
     "forecasting": "sonde.tasks.forecasting:Forecasting",
     "language-modelling": "sonde.tasks.language_modelling:LanguageModelling",
+    "tagging": "sonde.tasks.tagging:Tagging",
     "translation": "sonde.tasks.translation:Translation",
 }
 # Tasks whose labels can be mixed: λ·L(y₁) + (1 − λ)·L(y₂) means something for one picture made of two.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from sonde.data.batch import Batch
+from sonde.data.batch import NO_TARGET, Batch
+from sonde.data.batches import Batches
 from sonde.data.feed import Feed
 from sonde.metrics.rows import RowMetric
 from sonde.metrics.texts import TextMetric
@@ -60,8 +62,10 @@ def evaluate(model: nn.Module, task: Task, batches: Feed, world: World, *, final
     values = {name: sums[name].value(world.sum(state)) for name, state in states.items()}
     if not kept:
         return Evaluation({name: values[name] for name in metrics if name in values})
-    predictions, index = world.gather(torch.cat(outputs)), world.gather(torch.cat(indices))
-    truth = world.gather(torch.cat(targets)) if targets else None
+    # Batches of sentences are no wider than they must be; together they are as wide as their columns, in every process.
+    width = batches.columns.inputs[0].shape[1] if isinstance(batches, Batches) and outputs[0].ndim == 3 else 0
+    predictions, index = world.gather(torch.cat(evened(outputs, width))), world.gather(torch.cat(indices))
+    truth = world.gather(torch.cat(evened(targets, width))) if targets else None
     if predictions is None or index is None:
         return Evaluation(values)
     order = index.argsort()
@@ -69,6 +73,18 @@ def evaluate(model: nn.Module, task: Task, batches: Feed, world: World, *, final
     if truth is not None:
         values |= {name: metric.of(predictions, truth[order]) for name, metric in metrics.items() if isinstance(metric, RowMetric)}
     return Evaluation({name: values[name] for name in metrics if name in values}, predictions, index)
+
+
+def evened(rows: Sequence[Tensor], width: int = 0) -> list[Tensor]:
+    """Pieces of one width: `width`, or that of the widest. What is lacking at the end of the second axis is NaN, of whole numbers NO_TARGET."""
+    if rows[0].ndim == 1:
+        return list(rows)
+    width = max(width, *(some.shape[1] for some in rows))
+    fill = torch.nan if rows[0].is_floating_point() else NO_TARGET
+    return [
+        some if some.shape[1] == width else torch.cat([some, some.new_full((len(some), width - some.shape[1], *some.shape[2:]), fill)], 1)
+        for some in rows
+    ]
 
 
 def measure_predictions(task: Task, predictions: Tensor, targets: Tensor, inputs: tuple[Tensor, ...]) -> dict[str, float]:

@@ -67,6 +67,8 @@ def fit_preparation(
     if content.kind == "text":
         steps = positive(options or {}, "steps", default=WINDOW) if task == "language-modelling" else 0
         return fit_text(train, data, column="text", window=steps)
+    if content.kind == "tagged":
+        return fit_text(train, data, column="tokens", window=0)
     if content.kind == "pairs":
         return fit_source(train, data, options or {})
     if task == "forecasting":

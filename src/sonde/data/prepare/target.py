@@ -6,6 +6,7 @@
     {"kind": "labels",  "columns": ["rain", "snow"], "counts": [5, 2]}
     {"kind": "numbers", "columns": ["price"], "transform": "log", "mean": [12.0], "std": [0.4], "minimum": [34900.0]}
 
+    {"kind": "tags",    "columns": ["tags"], "classes": ["O", "B-person"], "counts": [9, 1], "length": 40, "spans": true}
     {"kind": "tokens",  "columns": [], "tokenizer": {…}}: the next token of running text
     {"kind": "tokens",  "columns": ["target"], "tokenizer": {…}, "form": "raw", "length": 20}: a text to write
 
@@ -23,6 +24,7 @@ import polars as pl
 
 from sonde import recipe
 from sonde.data.prepare.pairs import fit_written, written
+from sonde.data.prepare.tags import encode_tags, fit_tags
 from sonde.data.prepare.text import TextPreparation
 from sonde.data.prepare.tokenizers import from_json
 from sonde.data.split import Selection
@@ -47,7 +49,7 @@ class Target:
     @property
     def outputs(self) -> int:
         """Numbers that a model gives for an example: classes, labels, columns or steps ahead."""
-        if self.values["kind"] == "classes":
+        if self.values["kind"] in ("classes", "tags"):
             return len(self.values["classes"])
         if self.values["kind"] == "tokens":
             return len(from_json(self.values["tokenizer"]).pieces)
@@ -62,7 +64,7 @@ class Target:
         """Targets of all rows in their own units.
 
         int64 (row,) class numbers, −1 where missing; float32 (row, output) values, NaN where missing; int64 (row, length) tokens and END of
-        a text that is to be written, NO_TARGET after it. `lines` are the
+        a text that is to be written, or tags, NO_TARGET after them. `lines` are the
         rows' lines in the file (default: row 0 on line 2). Raises DataError for a label unseen in training, a value that
         is no finite number, or a missing column, naming the lines.
         """
@@ -80,6 +82,8 @@ class Target:
         kind = self.values["kind"]
         if kind == "classes":
             return _encode_classes(frame[self.columns[0]], self.values["classes"], lines, origin)
+        if kind == "tags":
+            return encode_tags(frame[self.columns[0]], self.values, lines=lines)
         if kind == "tokens":
             return written(self.values, frame[self.columns[0]].fill_null("").to_list()), []
         columns, problems = [], []
@@ -111,6 +115,9 @@ def fit_target(
     if task == "language-modelling":
         assert text is not None
         return Target({"kind": "tokens", "columns": [], "tokenizer": text.tokenizer.to_json()}, "the next token")
+    if task == "tagging":
+        assert text is not None
+        return Target(fit_tags(selection, columns[0], length=text.length), "the tag of each token")
     if task == "translation":
         assert text is not None and data is not None
         values = fit_written(selection, data, options, text)

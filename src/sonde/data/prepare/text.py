@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, Literal
 
 import numpy as np
+import polars as pl
 
 from sonde import recipe
 from sonde.data.contents import Examples
 from sonde.data.prepare.tokenizers import PAD, Tokenizer, fit_tokenizer, from_json
 from sonde.data.split import Selection
-from sonde.errors import DataError, Problem, did_you_mean
+from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 
 Form = Literal["raw", "lower", "letters"]
 WINDOW: Final = 64  # tokens of a stream that a batch row holds, where the task does not say
 LENGTH: Final = 256  # tokens of a sentence that are read at most, where the recipe does not say
+CHUNK: Final = 65_536  # texts that are looked at together
 _OTHER = re.compile("[^a-z]+")
 
 
@@ -56,8 +58,10 @@ class TextPreparation:
             found = f"there is no column {self.column!r}, which the model learned from"
             raise DataError(Problem("error", "the data", found, did_you_mean(self.column, examples.frame.columns)))
         values = examples.frame[self.column]
-        texts = (values if index is None else values.gather(index)).fill_null("").to_list()
-        return padded(*self.tokens(texts), length=self.length)
+        values = values if index is None else values.gather(index)
+        if values.dtype == pl.List:
+            return padded(self.tokens(values.explode().to_list())[0], values.list.len().to_numpy().astype(np.int64), length=self.length)
+        return padded(*self.tokens(values.fill_null("").to_list()), length=self.length)
 
     def inspect(self, examples: Examples, index: np.ndarray | None = None) -> tuple[tuple[np.ndarray, ...], list[Problem]]:
         """As `encode`; a sentence without a single token is a problem."""
@@ -128,18 +132,43 @@ def fit_text(
 
     The tokeniser is fitted on the texts of the columns `also` too, or it is the one that is given.
 
-    Running text is read by characters unless the recipe says otherwise, sentences by words. Raises DataError where there
-    is no text.
+    Running text is read by characters unless the recipe says otherwise, sentences by words, lists of tokens as they stand. Raises
+    DataError where there is no text.
     """
     form: Form = data.text_form or "raw"
-    texts, *others = [formed(train.examples.frame[name].gather(train.index).fill_null("").to_list(), form) for name in (column, *also)]
+    given = train.examples.frame[column].dtype == pl.List
     if tokenizer is None:
-        options = {key: value for key, value in {"most": data.vocabulary, "floor": data.floor}.items() if value is not None}
-        tokenizer = fit_tokenizer(data.tokenizer or ("characters" if window else "words"), [*texts, *chain(*others)], options)
-    lengths = tokenizer.encode(texts)[1]
-    if not lengths.sum():
+        name = data.tokenizer or ("tokens" if given else "characters" if window else "words")
+        if given != (name == "tokens"):
+            what = "tokens with tags are read as they stand" if given else "only tokens that are given are read as they stand"
+            raise RecipeError(f"{what}, and not by the tokeniser {name!r}", where="data.tokenizer", remedy="leave out --tokenizer")
+        options = {"most": data.vocabulary, "floor": data.floor, "sentences": not window}
+        texts = chain(*(_texts(train, name, form) for name in (column, *also)))
+        tokenizer = fit_tokenizer(name, texts, {key: value for key, value in options.items() if value is not None})
+    longest = 0
+    for some in _chunks(train, column):
+        lengths = some.list.len().to_numpy() if given else tokenizer.encode(formed(some.to_list(), form))[1]
+        longest = max(longest, int(lengths.max(initial=0)))
+        if window:  # of running text it is enough to know that there is some
+            longest = int(lengths.sum())
+            if longest:
+                break
+    if not longest:
         raise DataError(Problem("error", f"column {column!r}", "the training part has no text", "name another column with --text"))
-    return TextPreparation(column, tokenizer, form, window, min(int(lengths.max()), data.length or LENGTH))
+    return TextPreparation(column, tokenizer, form, window, min(longest, data.length or LENGTH))
+
+
+def _chunks(train: Selection, column: str) -> Iterator[pl.Series]:
+    """The training part's values, some at a time, as all of them may be more than fit in memory."""
+    values = train.examples.frame[column]
+    for start in range(0, len(train), CHUNK):
+        some = values.gather(train.index[start : start + CHUNK])
+        yield some if some.dtype == pl.List else some.fill_null("")
+
+
+def _texts(train: Selection, column: str, form: Form) -> Iterator[str]:
+    for some in _chunks(train, column):
+        yield from formed((some.explode() if some.dtype == pl.List else some).to_list(), form)
 
 
 def _empty(examples: Examples, row: int) -> Problem:

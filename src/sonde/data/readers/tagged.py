@@ -26,7 +26,7 @@ NAMED: Final = 10  # lines that are named in a message
 _SPAN_TAG = re.compile(r"^(O|[BIESLU]-\S+)$")
 _DOCUMENT: Final = "-DOCSTART-"
 _OPENS: Final = frozenset("BI")  # tags after which a span is still open
-_GOES_ON: Final = frozenset("IE")  # tags that need an open span of their type
+_GOES_ON: Final = frozenset("IEL")  # tags that need an open span of their type
 
 
 def is_tagged(file: TextFile) -> bool:
@@ -165,7 +165,7 @@ def mended(tags: Sequence[Sequence[str]]) -> list[list[str]]:
     fixed = [list(sentence) for sentence in tags]
     for row, place in broken(tags):
         tag = fixed[row][place]
-        fixed[row][place] = ("S" if tag[0] == "E" else "B") + tag[1:]
+        fixed[row][place] = {"E": "S", "L": "U"}.get(tag[0], "B") + tag[1:]
     return fixed
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,10 +17,13 @@ BEGIN: Final = 2
 END: Final = 3
 SPECIALS: Final = ("<pad>", "<unk>", "<bos>", "<eos>")
 
-# name → the module that holds it. Each has `fit(texts, **options)` and `from_json(table)`.
+# name → the module that holds it and its function `fit(texts, *, floor, most, sentences)`; `from_json(table)` stands beside.
 TOKENIZERS: dict[str, str] = {
-    "characters": "sonde.data.prepare.tokenizers.characters",
-    "words": "sonde.data.prepare.tokenizers.words",
+    "characters": "sonde.data.prepare.tokenizers.characters:fit",
+    "words": "sonde.data.prepare.tokenizers.words:fit",
+    "bpe": "sonde.data.prepare.tokenizers.subwords:fit_bpe",
+    "wordpiece": "sonde.data.prepare.tokenizers.subwords:fit_wordpiece",
+    "tokens": "sonde.data.prepare.tokenizers.tokens:fit",
 }
 
 
@@ -55,15 +58,20 @@ class Tokenizer(Protocol):
         ...
 
 
-def fit_tokenizer(name: str, texts: Sequence[str], options: dict[str, Any]) -> Tokenizer:
-    """The tokeniser `name` fitted on `texts`. Raises RecipeError for a name or an option that does not exist."""
+def fit_tokenizer(name: str, texts: Iterable[str], options: dict[str, Any]) -> Tokenizer:
+    """The tokeniser `name` fitted on `texts`, which are looked at once and may be more than fit in memory.
+
+    `options`: `floor` (rarer pieces are left out), `most` (pieces that are kept) and `sentences` (each text begins a word, so that
+    its first word is the same piece as anywhere else). Raises RecipeError for a name that does not exist.
+    """
     if name not in TOKENIZERS:
         raise RecipeError(f"there is no tokeniser {name!r}", where="data.tokenizer", remedy=did_you_mean(name, TOKENIZERS))
-    tokenizer: Tokenizer = importlib.import_module(TOKENIZERS[name]).fit(texts, **options)
+    module, _, fit = TOKENIZERS[name].partition(":")
+    tokenizer: Tokenizer = getattr(importlib.import_module(module), fit)(texts, **options)
     return tokenizer
 
 
 def from_json(table: dict[str, Any]) -> Tokenizer:
     """The inverse of `to_json`."""
-    tokenizer: Tokenizer = importlib.import_module(TOKENIZERS[table["name"]]).from_json(table)
+    tokenizer: Tokenizer = importlib.import_module(TOKENIZERS[table["name"]].partition(":")[0]).from_json(table)
     return tokenizer

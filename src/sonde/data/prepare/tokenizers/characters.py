@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from sonde.data.prepare.tokenizers import SPECIALS, UNKNOWN
+
+CHUNK: Final = 65_536  # texts that are counted at a time
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,15 @@ def _points(text: str) -> np.ndarray:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
-def fit(texts: Sequence[str]) -> Characters:
-    """Every character that occurs."""
-    points = np.unique(_points("".join(texts)))
-    return Characters(points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass"))
+def fit(texts: Iterable[str], *, floor: int = 1, most: int | None = None, sentences: bool = False) -> Characters:
+    """Every character that occurs at least `floor` times, at most `most` of them, the commonest first to be kept."""
+    counts: Counter[int] = Counter()
+    waiting = iter(texts)
+    while some := list(itertools.islice(waiting, CHUNK)):
+        points, times = np.unique(_points("".join(some)), return_counts=True)
+        counts.update(dict(zip(points.tolist(), times.tolist(), strict=True)))
+    kept = sorted((point for point, count in counts.items() if count >= floor), key=lambda point: (-counts[point], point))[:most]
+    return Characters(np.array(sorted(kept), dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass"))
 
 
 def from_json(table: dict[str, Any]) -> Characters:

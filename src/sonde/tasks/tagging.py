@@ -1,0 +1,70 @@
+"""Tagging: a tag for each token, such as whether it is part of a name. Predictions are logits (sentence, token, tag), NaN after the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sonde.data.batch import NO_TARGET, Batch
+from sonde.metrics.rows import RowMetric
+from sonde.metrics.span_f1 import SpanF1, SpanPrecision, SpanRecall
+from sonde.metrics.state import known
+from sonde.metrics.tags import TagAccuracy, TagLoss
+from sonde.tasks import Loss, Metric
+from sonde.tasks.options import share
+
+
+@dataclass(frozen=True)
+class Tagging:
+    """Tell the tag of each token of a sentence: names of persons and places, parts of speech.
+
+    `classes`: the tags. `spans`: whether they are those of BIO or BIOES, so that whole spans can be counted.
+    """
+
+    OPTIONS: ClassVar[dict[str, str]] = {
+        "smoothing": "label smoothing ε: targets are (1 − ε)·one-hot + ε/tags (default 0)",
+    }
+
+    classes: tuple[str, ...]
+    spans: bool
+    smoothing: float = 0.0
+
+    @classmethod
+    def build(cls, options: dict[str, Any], target: dict[str, Any]) -> Tagging:
+        """From the options above and the fitted target's tags. Raises RecipeError for values that do not exist."""
+        return cls(tuple(target["classes"]), bool(target["spans"]), share(options, "smoothing", default=0.0))
+
+    def loss(self, model: nn.Module, batch: Batch, totals: dict[str, float], state: Any = None) -> Loss:
+        """The mean over the tokens of all sentences of −ln p of the tag."""
+        output, targets = model(*batch.inputs), known(batch)
+        total = F.cross_entropy(
+            output.flatten(0, 1), targets.flatten(), reduction="sum", ignore_index=NO_TARGET, label_smoothing=self.smoothing
+        )
+        return Loss(total / totals["examples"], {"loss": (total.detach(), batch.counts["examples"])}, output.detach())
+
+    def predict(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Logits (sentence, token, tag)."""
+        tokens, lengths = inputs
+        output: Tensor = model(tokens, lengths)
+        after = torch.arange(tokens.shape[1], device=tokens.device) >= lengths[:, None]
+        return output.masked_fill(after[:, :, None], torch.nan)
+
+    def metrics(self, final: bool) -> dict[str, Metric | RowMetric]:
+        """Of spans F1 first, else accuracy."""
+        found: dict[str, Metric | RowMetric] = {"span-f1": SpanF1(self.classes)} if self.spans else {}
+        found |= {"accuracy": TagAccuracy(), "loss": TagLoss()}
+        if final and self.spans:
+            found |= {"span-precision": SpanPrecision(self.classes), "span-recall": SpanRecall(self.classes)}
+        return found
+
+    def table(self, prediction: Tensor) -> dict[str, np.ndarray]:
+        """The tags of each sentence with blanks between them."""
+        known_places = ~prediction[..., 0].isnan()
+        answers = prediction.nan_to_num().argmax(-1)
+        rows = zip(answers.tolist(), known_places.sum(1).tolist(), strict=True)
+        return {"prediction": np.array([" ".join([self.classes[tag] for tag in row[:count]]) for row, count in rows], dtype=object)}
