@@ -1,43 +1,39 @@
-"""stand-in"""
+"""The gated recurrent unit as a network of tokens (Cho et al. 2014): gates decide what of the state is kept.
+
+Its layer is nn/recurrent.py, the recurrence itself ops/gru.py.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
 
-from torch import Tensor, nn
-
-from sonde.nn.sequence import State
+from sonde.nn.recurrent_network import Per, RecurrentNetwork, Sizes, build_network
 
 
 @dataclass(frozen=True)
 class Config:
-    """c"""
+    """`layers` of them, `width` units each; `bidirectional`: one that reads from the beginning and one from the end.
+
+    `embedding`: the width of a token's vector; 0: a one-hot vector; None: one-hot up to 256 tokens, as books have it for characters,
+    else `width`. `tied`: the output's weights are the embedding's (Press and Wolf 2017). `dropout` is of embeddings, between
+    layers and before the output, never from step to step (Zaremba, Sutskever and Vinyals 2014). `reset_after`: see ops/gru.py.
+    """
 
     vocabulary: int = 0
     outputs: int = 0
-    per: Literal["token", "sequence"] = "sequence"
+    per: Per = "sequence"
+    embedding: int | None = None
     width: int = 256
     layers: int = 1
+    bidirectional: bool = False
+    dropout: float = 0.0
+    tied: bool = False
+    reset_after: bool = True
 
 
-VARIANTS = {"gru": Config()}
+VARIANTS: dict[str, Config] = {"gru": Config()}
 
 
-class GRU(nn.Module):
-    carries = True
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(config.vocabulary, config.width)
-        self.rnn = nn.GRU(config.width, config.width, config.layers, batch_first=True)
-        self.output = nn.Linear(config.width, config.outputs)
-
-    def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        h = None if state is None else state[0].transpose(0, 1).contiguous()
-        y, h = self.rnn(self.embedding(tokens), h)
-        return self.output(y), (h.transpose(0, 1),)
-
-
-def build(config: Config) -> GRU:
-    return GRU(config)
+def build(config: Config) -> RecurrentNetwork:
+    """The model. Raises RecipeError for sizes that contradict each other."""
+    return build_network("gru", Sizes(**asdict(config)))

@@ -25,6 +25,15 @@ class LanguageModel(Protocol):
 
 
 @runtime_checkable
+class BlankFiller(Protocol):
+    """A model that foretells a token from what stands on both sides of it."""
+
+    def between(self, tokens: Tensor) -> Tensor:
+        """Logits (batch, step, token) of the token at each place of `tokens` (batch, step), from all others."""
+        ...
+
+
+@runtime_checkable
 class Translator(LanguageModel, Protocol):
     """A model that foretells the next token of a target from what it has read of a source."""
 
@@ -46,6 +55,12 @@ def language_model(model: nn.Module) -> LanguageModel:
     if not isinstance(network, LanguageModel):
         raise TypeError(f"{type(network).__name__} has no `advance`, so it is no language model")
     return network
+
+
+def blank_filler(model: nn.Module) -> BlankFiller | None:
+    """The network, where it reads what follows a token as well (it says so by an attribute `fills`) and foretells from both."""
+    network = network_of(model)
+    return network if getattr(network, "fills", False) and isinstance(network, BlankFiller) else None
 
 
 def translator(model: nn.Module) -> Translator:

@@ -1,0 +1,38 @@
+"""Long short-term memory as a network of tokens (Hochreiter and Schmidhuber 1997): a memory beside the state.
+
+Its layer is nn/recurrent.py, the recurrence itself ops/lstm.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from sonde.nn.recurrent_network import Per, RecurrentNetwork, Sizes, build_network
+
+
+@dataclass(frozen=True)
+class Config:
+    """`layers` of them, `width` units each; `bidirectional`: one that reads from the beginning and one from the end.
+
+    `embedding`: the width of a token's vector; 0: a one-hot vector; None: one-hot up to 256 tokens, as books have it for characters,
+    else `width`. `tied`: the output's weights are the embedding's (Press and Wolf 2017). `dropout` is of embeddings, between
+    layers and before the output, never from step to step (Zaremba, Sutskever and Vinyals 2014).
+    """
+
+    vocabulary: int = 0
+    outputs: int = 0
+    per: Per = "sequence"
+    embedding: int | None = None
+    width: int = 256
+    layers: int = 1
+    bidirectional: bool = False
+    dropout: float = 0.0
+    tied: bool = False
+
+
+VARIANTS: dict[str, Config] = {"lstm": Config()}
+
+
+def build(config: Config) -> RecurrentNetwork:
+    """The model. Raises RecipeError for sizes that contradict each other."""
+    return build_network("lstm", Sizes(**asdict(config)))
