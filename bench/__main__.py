@@ -34,6 +34,8 @@ NAMES = (
     "lenet_epoch_peers",
     "resnet18_training",
     "cifar10_resnet20",
+    "cifar10_airbench",
+    "flowers_visual_words",
 )
 PAGE = ROOT / "bench" / "README.md"
 

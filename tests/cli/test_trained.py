@@ -222,6 +222,14 @@ def test_report_without_examples(here: Path, tmp_path: Path, capsys: pytest.Capt
     assert "p00" not in page.read_text(encoding="utf-8")
 
 
+def test_report_makes_the_figures_anew(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = here / "runs" / "points-1" / "figures" / "explain.json"
+    before = json.loads(file.read_text())
+    file.write_text("{}")
+    document(capsys, "report", "runs/points-1", "--figures", "--out", str(tmp_path / "page.html"))
+    assert json.loads(file.read_text()) == before
+
+
 def test_runs_lists_them(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = {run["run"]: run for run in document(capsys, "runs")["runs"]}
     assert {"runs/points-1", "runs/short"} <= set(found)

@@ -68,6 +68,27 @@ def planted(run: Path) -> list[str]:
         "worst": [{**worst, "picture": "figures/data-0.png", "row": None}, {**worst, "picture": None, "row": {"name": f"{WORD} cell"}}],
         "residuals": {"target": [1.0, NUMBER, 2.0], "prediction": [1.5, NUMBER + 1, 2.5]},
         "forecast": {"when": ["2021-01-26", "2021-01-27"], "target": [NUMBER, 1.0], "prediction": [1.0, NUMBER]},
+        "pairs": [
+            {
+                "target": "8",
+                "prediction": "1",
+                "count": 2,
+                "of": 27,
+                "examples": [{"name": f"{WORD} row", "probability": 0.9, "picture": "figures/data-0.png"}],
+            }
+        ],
+        "looks": {
+            "method": "grad-cam",
+            "stage": "stage1",
+            "examples": [
+                {
+                    **worst,
+                    "picture": "figures/data-0.png",
+                    "saliency": [{"class": f"{WORD} answer", "file": "figures/data-0.png"}],
+                    "activations": [{"stage": "stem", "file": "figures/data-0.png", "of": 6, "height": 4, "width": 4}],
+                }
+            ],
+        },
         "boundary": {
             "columns": ["a", "b"],
             "classes": ["0", "1"],

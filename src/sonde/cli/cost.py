@@ -22,7 +22,7 @@ def cost(
     *,
     input: Annotated[tuple[str, ...], many("shape without the batch, 3x224x224; another format than float32: 128:int64 (repeatable)")] = (),
     batch: Annotated[int | None, Parameter(help="examples in a batch [default: the recipe's, else 32]")] = None,
-    optimizer: Annotated[str | None, Parameter(help="sgd, momentum, adam or adamw [default: the recipe's, else sgd]")] = None,
+    optimizer: Annotated[str | None, Parameter(help="sgd, momentum, nesterov, adam or adamw [default: the recipe's, else sgd]")] = None,
     set: Annotated[tuple[str, ...], many("a value of the model, --set model.width=64, or a factory's keyword (repeatable)")] = (),
     depth: Annotated[int | None, Parameter(help="names of a module path to show; what is below is added up")] = None,
     examples: Annotated[int | None, Parameter(help="also the time for so many examples")] = None,

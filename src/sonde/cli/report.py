@@ -17,6 +17,9 @@ def report(
     no_examples: Annotated[
         bool, Parameter(negative=(), show_default=False, help="leave out all that tells of single examples: rows, names, pictures")
     ] = False,
+    figures: Annotated[
+        bool, Parameter(negative=(), show_default=False, help="first make the figures anew, from the model and its data (else only the page)")
+    ] = False,
     out: Annotated[Path | None, Parameter(help="the page to write [default: report.html in the run, or beside several]")] = None,
     json: Json = False,
 ) -> Answer:
@@ -26,5 +29,11 @@ def report(
 
     from sonde.report.page import write_report
 
+    if figures:
+        from sonde.explain.explain import explain
+        from sonde.run import Run
+
+        for run in runs:
+            explain(Run.load(run), examples=not no_examples)
     page = write_report(runs, out, examples=not no_examples)
     return Answer({"runs": [str(run) for run in runs], "report": str(page), "examples": not no_examples}, f"report {page}", json=json)

@@ -15,7 +15,7 @@ from sonde.cost.trace import Trace, pretending, trace
 from sonde.errors import RecipeError, SondeError, UsageError, did_you_mean
 
 # Numbers that an optimiser keeps for each weight.
-STATE: dict[str, int] = {"sgd": 0, "momentum": 1, "adam": 2, "adamw": 2}
+STATE: dict[str, int] = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "adamw": 2}
 
 
 @dataclass(frozen=True)
