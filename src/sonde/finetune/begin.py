@@ -89,8 +89,9 @@ def fitted(preparation: Any, recipe: Recipe, source: Source | None) -> tuple[Any
             return preparation, None
         return source.run.preparation, f"columns are read as {source.where} read them: the same types, codes and scales"
     said = None
+    numbers: dict[str, list[float]]
     if isinstance(asked, dict):
-        numbers = {key: list(values) for key, values in asked.items()}
+        numbers = {str(key): list(values) for key, values in asked.items()}
     elif asked == "imagenet":
         numbers = IMAGENET
     elif asked is True and source is not None:
@@ -133,16 +134,17 @@ def enter(network: nn.Module, source: Source, recipe: Recipe, *, target: dict[st
     loaded = weights.fill(
         network, source.tensors, where=source.where, new_head=not same, rows=rows, advice=_advice(recipe.model.name or "", source)
     )
+    kept = [new[row] for row in rows] if loaded.kept else []
     facts = {
         "weights": source.where,
         "taken": loaded.taken,
         "fresh": list(loaded.fresh),
         "unused": list(loaded.unused),
-        "kept_labels": [new[row] for row in rows] if loaded.kept else [],
+        "kept_labels": kept,
     }
     notes = [loaded.message]
     if loaded.kept:
-        notes.append(f"rows kept for {len(rows)} of {len(new)} labels: {', '.join(facts['kept_labels'])}")
+        notes.append(f"rows kept for {len(rows)} of {len(new)} labels: {', '.join(kept)}")
     return Beginning(facts, tuple(notes))
 
 
