@@ -40,7 +40,7 @@ def counted_apart(name: str) -> int:
     from torch import nn
 
     from sonde.cost.source import find
-    from sonde.nn.one_hot_linear import OneHotLinear
+    from sonde.models.airbench import Whitening
 
     total = 0
 
@@ -55,8 +55,8 @@ def counted_apart(name: str) -> int:
                 height, width = given[0].shape[2:]
                 places = (height + 2 * int(module.padding[0]) - module.kernel_size[0] + 1) * (width + 2 * int(module.padding[1]) - module.kernel_size[1] + 1)
             total += out.shape[0] * out.shape[1] * places * module.in_channels // module.groups * kernel
-        elif isinstance(module, OneHotLinear):
-            total += out.numel() * module.weight.shape[1]
+        elif isinstance(module, Whitening):  # a convolution with weights that are not learnt
+            total += out.numel() * 2 * 2 * given[0].shape[1]
 
     source = find(name)
     with torch.device("meta"):
