@@ -43,6 +43,7 @@ class Data(Section):
     vocabulary: PositiveInt | None = Field(None, description="most pieces that the tokeniser keeps")
     floor: PositiveInt | None = Field(None, description="a word that is rarer in the training part is unknown")
     length: PositiveInt | None = Field(None, description="most tokens of a sentence that are read; the rest is cut off")
+    shortest: PositiveInt | None = Field(None, description="use so many sentences, or pairs by their source: those with the fewest characters")
     group: str | None = Field(None, description="column whose equal values stay on one side of a split")
     time: str | None = Field(None, description="date column; splits go by it, the latest rows are the test part")
     types: dict[str, Literal["number", "category", "date", "text", "identifier"]] = Field(
@@ -150,7 +151,7 @@ _DEEP = {
     ("data", "channels"), ("data", "normalise"), ("data", "noise"),
     ("task", "options"),
     ("model", "config"),
-    ("data", "types"),
+    ("data", "types"), ("data", "shortest"),
     ("optim", "decay_bias"),
     ("optim", "bias_lr"),
 }

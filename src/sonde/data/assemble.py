@@ -33,6 +33,8 @@ def assemble(recipe: Recipe, source: Any = None) -> Dataset:
     """
     data, seed = recipe.data, recipe.training.seed
     content = open_data(recipe.data.path if source is None else source, data)
+    if data.shortest is not None:
+        content = _shortest(content, data.shortest)
     given: list[tuple[Part, str]] = [(part, path) for part in ("validation", "test") if isinstance(path := getattr(data, part), str)]
     data = data.model_copy(update={part: None for part, _ in given})
     for part, path in given:
@@ -56,6 +58,18 @@ def assemble(recipe: Recipe, source: Any = None) -> Dataset:
         parts = {name: Selection(whole, rest.index[chosen.index]) for name, chosen in drawn.items()}
     parts["test"] = Selection(whole, selection.index[held_out])
     return Dataset(content, inferred, parts)
+
+
+def _shortest(content: Content, count: int) -> Content:
+    """The `count` examples with the fewest characters of the data, or of the training part where they name their parts, in their order."""
+    column = {"text": "text", "pairs": "source"}.get(content.kind)
+    if column is None:
+        found = f"data.shortest chooses among sentences, and this is of kind {content.kind}"
+        raise DataError(Problem("error", content.origin, found, "leave it out, or use --examples for some of them at random"))
+    part: Part = "all" if "all" in content.parts else "train"
+    examples = content.parts[part]
+    order = np.argsort(examples.frame[column].str.len_chars().to_numpy(), kind="stable")[:count]
+    return replace(content, parts=content.parts | {part: examples.take(np.sort(order))})
 
 
 def every(examples: Examples) -> np.ndarray:

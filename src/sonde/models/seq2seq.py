@@ -18,15 +18,17 @@ from torch import Tensor, nn
 from sonde.nn.attention import AdditiveAttention, DotProductAttention
 from sonde.nn.dropout import Dropout
 from sonde.nn.initialise import initialise
+from sonde.nn.recurrent import PARTS, Cell, Recurrent
 from sonde.nn.sequence import State
 from sonde.ops.attention import length_mask
-
-Cell = Literal["rnn", "gru", "lstm"]
 
 
 @dataclass(frozen=True)
 class Config:
-    """`cell`: the recurrent layer, `layers` of them on each side, `hidden` wide; `width`: of the embeddings. `dropout` is between layers."""
+    """`cell`: the recurrent layer, `layers` of them on each side, `hidden` wide; `width`: of the embeddings.
+
+    `dropout` is of embeddings, between layers, and of what the output looks at. `reset_after`: the GRU's form, see ops/gru.py.
+    """
 
     vocabulary: int = 0
     outputs: int = 0
@@ -37,6 +39,7 @@ class Config:
     hidden: int = 256
     layers: int = 2
     dropout: float = 0.2
+    reset_after: bool = True
 
 
 VARIANTS: dict[str, Config] = {
@@ -58,7 +61,7 @@ class Seq2Seq(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.kept = 2 if config.cell == "lstm" else 1  # tensors of the state that the decoder changes
+        self.kept = PARTS[config.cell]  # tensors of the state that the decoder changes
         self.source_embedding = nn.Embedding(config.vocabulary, config.width)
         self.encoder = _recurrent(config, config.width)
         self.target_embedding = nn.Embedding(config.outputs, config.width)
@@ -89,9 +92,10 @@ class Seq2Seq(nn.Module):
     def encode(self, tokens: Tensor, lengths: Tensor) -> State:
         """The state that the decoder starts from, for sources (batch, length) and their lengths: padding is not read."""
         x = self.dropout(self.source_embedding(tokens))
-        outputs, last = read(self.encoder, x, lengths)
+        outputs, last = self.encoder(x.transpose(0, 1), None, lengths)  # recurrent layers have time first
         if self.attention is None:
             return (*last, last[0][:, -1])
+        outputs = outputs.transpose(0, 1)
         return (*last, outputs, self.attention.remember(outputs), length_mask(lengths, tokens.shape[1]))
 
     def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
@@ -101,7 +105,8 @@ class Seq2Seq(nn.Module):
         x = self.dropout(self.target_embedding(tokens))
         if self.attention is None:
             x = torch.cat([x, source[0][:, None].expand(-1, x.shape[1], -1)], dim=2)
-        y, hidden = advance(self.decoder, x, hidden)
+        y, hidden = self.decoder(x.transpose(0, 1), hidden)
+        y = y.transpose(0, 1)
         if self.attention is not None:
             outputs, keys, real = source
             context = self.attention.look(y, keys, outputs, mask=real[:, None])
@@ -114,25 +119,8 @@ class Seq2Seq(nn.Module):
         return self.advance(target, self.encode(tokens, lengths))[0]
 
 
-def _recurrent(config: Config, width: int) -> nn.RNNBase:
-    kind = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[config.cell]
-    between = config.dropout if config.layers > 1 else 0.0
-    return kind(width, config.hidden, config.layers, batch_first=True, dropout=between)
-
-
-def read(layer: nn.RNNBase, x: Tensor, lengths: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Outputs (batch, step, hidden) of padded sequences, and their states (batch, layer, hidden) after the last real step."""
-    packed = nn.utils.rnn.pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-    y, state = layer(packed)
-    outputs, _ = nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])
-    return outputs, tuple(part.transpose(0, 1) for part in (state if isinstance(state, tuple) else (state,)))
-
-
-def advance(layer: nn.RNNBase, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Outputs (batch, step, hidden) from a state (batch, layer, hidden), and the state after the last step."""
-    first = tuple(part.transpose(0, 1).contiguous() for part in state)
-    y, last = layer(x, first if len(first) > 1 else first[0])
-    return y, tuple(part.transpose(0, 1) for part in (last if isinstance(last, tuple) else (last,)))
+def _recurrent(config: Config, width: int) -> Recurrent:
+    return Recurrent(config.cell, width, config.hidden, layers=config.layers, dropout=config.dropout, reset_after=config.reset_after)
 
 
 def build(config: Config) -> Seq2Seq:

@@ -74,12 +74,13 @@ class TransformerDecoder(nn.Module):
         blocks = {f"stage{number}": (f"blocks.{number - 1}",) for number in range(1, len(self.blocks) + 1)}
         return {"stem": ("embedding", "positions"), **blocks, "head": ("norm", "bias" if self.tied else "output")}
 
-    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Sentences (batch, length) with their lengths: logits (batch, output) after each one's last token, or (batch, length, output)."""
+    def forward(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Sentences (batch, length), of these lengths or whole: logits (batch, output) after each one's last token, or (batch, length, output)."""
         features = self._read(tokens, ())[0]
         if self.per == "token":
             return self._logits(features)
-        return self._logits(features[torch.arange(len(tokens), device=tokens.device), lengths - 1])
+        last = features[:, -1] if lengths is None else features[torch.arange(len(tokens), device=tokens.device), lengths - 1]
+        return self._logits(last)
 
     def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """As nn.sequence.LanguageModel. The state: the tokens that are looked back on, then keys and values of each block."""

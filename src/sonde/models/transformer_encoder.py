@@ -60,17 +60,18 @@ class TransformerEncoder(nn.Module):
         blocks = {f"stage{number}": (f"blocks.{number - 1}",) for number in range(1, len(self.blocks) + 1)}
         return {"stem": ("embedding", "positions"), **blocks, "head": ("norm", "output")}
 
-    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Sentences (batch, length) with their lengths: logits (batch, output), or (batch, length, output). Padding changes nothing."""
-        real = length_mask(lengths, tokens.shape[1])
+    def forward(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Sentences (batch, length), of these lengths or whole: logits (batch, output), or (batch, length, output). Padding changes nothing."""
+        real = None if lengths is None else length_mask(lengths, tokens.shape[1])
+        mask = None if real is None else real[:, None, None]
         x = self.embedding(tokens) * self.scale
         turn = self.positions.turn(x)
         x = self.dropout(self.positions(x))
         for block in self.blocks:
-            x, _ = block(x, mask=real[:, None, None], turn=turn)
+            x, _ = block(x, mask=mask, turn=turn)
         x = self.norm(x)
         if self.per == "sequence":
-            x = (x * real[:, :, None]).sum(1) / lengths[:, None]
+            x = x.mean(1) if real is None else (x * real[:, :, None]).sum(1) / real.sum(1, keepdim=True)
         logits: Tensor = self.output(x)
         return logits
 

@@ -41,6 +41,7 @@ PAIRS: dict[str, str] = {
     "lstm": "sonde.verify.sequences:lstm",
     "kernel-regression": "sonde.verify.sequences:kernel_regression",
     "dot-product-attention": "sonde.verify.sequences:dot_product_attention",
+    "causal-attention": "sonde.verify.sequences:causal_attention",
     "additive-attention": "sonde.verify.sequences:additive_attention",
     "multi-head-attention": "sonde.verify.sequences:multi_head_attention",
     "positional-encoding": "sonde.verify.sequences:positional_encoding",

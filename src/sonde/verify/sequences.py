@@ -11,6 +11,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from sonde.nn.attention import AdditiveAttention, MultiHeadAttention, attention_of
+from sonde.nn.positions import sinusoids
+from sonde.nn.recurrent import Cell, Recurrent
+from sonde.nn.transformer import BlockSize, DecoderBlock, EncoderBlock
+from sonde.ops import attention as fast_attention
 from sonde.scratch import attention as scratch_attention
 from sonde.scratch.gru import gru as scratch_gru
 from sonde.scratch.lstm import lstm as scratch_lstm
@@ -47,44 +52,37 @@ def _recurrent_cases(gates: int, *, cell: bool = False) -> list[Case]:
     ]
 
 
-def _with_module(module: type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]) -> Callable[..., tuple[Tensor, ...]]:
-    """torch.nn's layer called with the weights of a case."""
+def _sonde(cell: Cell, *, reset_after: bool = True) -> Callable[..., tuple[Tensor, ...]]:
+    """Sonde's layer called with the weights of a case."""
 
     def fast(x: Tensor, h: Tensor, c: Tensor | None = None, **weights: Tensor) -> tuple[Tensor, ...]:
         layers = len({name.removesuffix("_reverse") for name in weights if name.startswith("weight_ih")})
         both = any(name.endswith("_reverse") for name in weights)
-        layer = module(x.shape[2], h.shape[2], layers, bidirectional=both).to(x.dtype)
-        y, state = functional_call(layer, weights, (x, h if c is None else (h, c)))
-        return (y, *state) if isinstance(state, tuple) else (y, state)
+        layer = Recurrent(cell, x.shape[2], h.shape[2], layers=layers, bidirectional=both, reset_after=reset_after).to(x.dtype)
+        state = tuple(part.transpose(0, 1) for part in (h, c) if part is not None)
+        y, last = functional_call(layer, weights, (x, state))
+        return (y, *(part.transpose(0, 1) for part in last))
 
     return fast
 
 
 def rnn() -> Pair:
     """H ← tanh(W x + U h + b)."""
-    return Pair(lambda x, h, **weights: scratch_rnn(x, h, weights), _with_module(nn.RNN), _recurrent_cases(1))
+    return Pair(lambda x, h, **weights: scratch_rnn(x, h, weights), _sonde("rnn"), _recurrent_cases(1), "sonde.nn.recurrent")
 
 
 def gru() -> Pair:
     """The reset gate after the product, as cuDNN has it."""
-    return Pair(lambda x, h, **weights: scratch_gru(x, h, weights), _with_module(nn.GRU), _recurrent_cases(3))
+    return Pair(lambda x, h, **weights: scratch_gru(x, h, weights), _sonde("gru"), _recurrent_cases(3), "sonde.nn.recurrent")
 
 
 def gru_reset_before() -> Pair:
     """The reset gate before the product, as the paper has it."""
 
-    def fast(x: Tensor, h: Tensor, **w: Tensor) -> tuple[Tensor, Tensor]:
-        n, state, outputs = h.shape[2], h[0], []
-        for step in x:
-            own = F.linear(step, w["weight_ih_l0"], w["bias_ih_l0"])
-            r, z = (own[:, : 2 * n] + F.linear(state, w["weight_hh_l0"][: 2 * n], w["bias_hh_l0"][: 2 * n])).sigmoid().chunk(2, 1)
-            candidate = (own[:, 2 * n :] + F.linear(r * state, w["weight_hh_l0"][2 * n :], w["bias_hh_l0"][2 * n :])).tanh()
-            state = z * state + (1 - z) * candidate
-            outputs.append(state)
-        return torch.stack(outputs), state[None]
+    def scratch(x: Any, h: Any, **weights: Any) -> tuple[Any, Any]:
+        return scratch_gru(x, h, weights, reset_after=False)
 
-    cases = [case for case in _recurrent_cases(3) if "weight_ih_l1" not in case.inputs]
-    return Pair(lambda x, h, **weights: scratch_gru(x, h, weights, reset_after=False), fast, cases, "the formula in PyTorch")
+    return Pair(scratch, _sonde("gru", reset_after=False), _recurrent_cases(3), "sonde.nn.recurrent")
 
 
 def lstm() -> Pair:
@@ -94,7 +92,7 @@ def lstm() -> Pair:
         y, state = scratch_lstm(x, (h, c), weights)
         return (y, *state)
 
-    return Pair(scratch, _with_module(nn.LSTM), _recurrent_cases(4, cell=True))
+    return Pair(scratch, _sonde("lstm"), _recurrent_cases(4, cell=True), "sonde.nn.recurrent")
 
 
 def _masks() -> dict[str, Array]:
@@ -107,25 +105,17 @@ def _masks() -> dict[str, Array]:
 
 def kernel_regression() -> Pair:
     """Nadaraya and Watson: an average of values, weighted by the distance of the keys."""
-
-    def fast(queries: Tensor, keys: Tensor, values: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
-        weights = (-((queries[:, None] - keys) * width).square() / 2).softmax(-1)
-        return weights @ values, weights
-
     inputs = draws(queries=(6,), keys=(9,), values=(9,), width=(1,))
-    return Pair(scratch_attention.kernel_regression, fast, [Case("6 queries, 9 keys", inputs)], "the formula in PyTorch")
+    cases = [Case("6 queries, 9 keys", inputs), Case("one key", inputs | draws(keys=(1,), values=(1,)))]
+    return Pair(scratch_attention.kernel_regression, fast_attention.kernel_regression, cases, "sonde.ops.attention")
 
 
 def dot_product_attention() -> Pair:
     """softmax(QKᵀ/√d) V, masked weights exactly 0, a fully masked row 0 and not NaN."""
 
     def fast(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
-        if mask is not None:
-            scores = scores.masked_fill(~mask, float("-inf"))
-        dead = torch.isneginf(scores).all(-1, keepdim=True)
-        p = scores.masked_fill(dead, 0.0).softmax(-1).masked_fill(dead, 0.0)
-        return p @ value, p
+        options: dict[str, Any] = {"mask": mask}
+        return fast_attention.dot_product_attention(query, key, value, **options), fast_attention.dot_product_weights(query, key, **options)
 
     shapes = {"query": (2, 4, 5), "key": (2, 6, 5), "value": (2, 6, 3)}
     cases = [Case("plain", draws(**shapes))]
@@ -135,19 +125,33 @@ def dot_product_attention() -> Pair:
         Case("empty batch", draws(query=(0, 3, 2), key=(0, 4, 2), value=(0, 4, 2))),
         Case("large magnitudes", draws(30.0, query=(1, 3, 4), key=(1, 5, 4)) | draws(value=(1, 5, 2))),
     ]
-    return Pair(scratch_attention.dot_product_attention, fast, cases, "the formula in PyTorch")
+    return Pair(scratch_attention.dot_product_attention, fast, cases, "sonde.ops.attention")
+
+
+def causal_attention() -> Pair:
+    """No query sees a later key; of more keys than queries the first are the past."""
+
+    def fast(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        options: dict[str, Any] = {"causal": True}
+        return fast_attention.dot_product_attention(query, key, value, **options), fast_attention.dot_product_weights(query, key, **options)
+
+    def scratch(query: Any, key: Any, value: Any) -> tuple[Any, Any]:
+        mask = scratch_attention.causal_mask(query.shape[1], key.shape[1])
+        return scratch_attention.dot_product_attention(query, key, value, mask=mask)
+
+    shapes = {"query": (2, 4, 5), "key": (2, 4, 5), "value": (2, 4, 3)}
+    cases = [Case("from the start", draws(**shapes)), Case("with a past", draws(**shapes) | draws(key=(2, 6, 5), value=(2, 6, 3)))]
+    cases.append(Case("one last query", draws(query=(2, 1, 5), key=(2, 6, 5), value=(2, 6, 3))))
+    return Pair(scratch, fast, cases, "sonde.ops.attention")
 
 
 def additive_attention() -> Pair:
     """wᵥ·tanh(W_q q + W_k k)."""
 
     def fast(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, **w: Tensor) -> tuple[Tensor, Tensor]:
-        features = (F.linear(query, w["W_q.weight"])[:, :, None] + F.linear(key, w["W_k.weight"])[:, None]).tanh()
-        scores = F.linear(features, w["w_v.weight"])[..., 0]
-        if mask is not None:
-            scores = scores.masked_fill(~mask, float("-inf"))
-        p = scores.softmax(-1)
-        return p @ value, p
+        layer = AdditiveAttention(query.shape[2], key.shape[2], len(w["W_q.weight"])).to(query.dtype)
+        y = functional_call(_Looking(layer), {f"layer.{name}": weight for name, weight in w.items()}, (query, key, value, mask))
+        return y, fast_attention.additive_weights(F.linear(query, w["W_q.weight"]), F.linear(key, w["W_k.weight"]), w["w_v.weight"][0], mask=mask)
 
     def scratch(query: Any, key: Any, value: Any, mask: Array | None = None, **weights: Any) -> tuple[Any, Any]:
         return scratch_attention.additive_attention(query, key, value, weights, mask=mask)
@@ -155,45 +159,69 @@ def additive_attention() -> Pair:
     inputs = draws(query=(2, 4, 5), key=(2, 6, 3), value=(2, 6, 2)) | draws(
         **{"W_q.weight": (7, 5), "W_k.weight": (7, 3), "w_v.weight": (1, 7)}
     )
-    return Pair(scratch, fast, [Case("plain", inputs), Case("masked", inputs | {"mask": _masks()["masked"]})], "the formula in PyTorch")
+    cases = [Case("plain", inputs), *(Case(name, inputs | {"mask": mask}) for name, mask in _masks().items())]
+    return Pair(scratch, fast, cases, "sonde.nn.attention")
+
+
+class _Looking(nn.Module):
+    """A layer's memory and look as one call."""
+
+    def __init__(self, layer: AdditiveAttention) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        return self.layer.look(query, self.layer.remember(key), value, mask=mask)
 
 
 def multi_head_attention() -> Pair:
-    """Several heads, side by side."""
+    """Several heads, side by side, of queries that look at a memory."""
 
     def fast(
-        query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, heads: int = 1, **weights: Tensor
+        query: Tensor, key: Tensor, mask: Tensor | None = None, heads: int = 1, **weights: Tensor
     ) -> tuple[Tensor, Tensor]:
-        layer = nn.MultiheadAttention(query.shape[2], heads, batch_first=True).to(query.dtype)
-        hidden = None if mask is None else ~mask.repeat_interleave(heads, 0)
-        options = {"attn_mask": hidden, "average_attn_weights": False}
-        y, p = functional_call(layer, weights, (query, key, value), options)
-        return y, p
+        layer = _Heads(MultiHeadAttention(query.shape[2], heads).to(query.dtype))
+        with attention_of(layer) as seen:
+            y = functional_call(layer, {f"layer.{name}": weight for name, weight in weights.items()}, (query, key, mask))
+        return y, seen["layer"]
 
-    def scratch(query: Any, key: Any, value: Any, mask: Array | None = None, heads: int = 1, **weights: Any) -> tuple[Any, Any]:
-        return scratch_attention.multi_head_attention(query, key, value, weights, heads=heads, mask=mask)
+    def scratch(query: Any, key: Any, mask: Array | None = None, heads: int = 1, **weights: Any) -> tuple[Any, Any]:
+        y, p = scratch_attention.multi_head_attention(query, key, key, weights, heads=heads, mask=mask)
+        return y, p.data
 
     weights = draws(0.4, **{"in_proj_weight": (24, 8), "in_proj_bias": (24,), "out_proj.weight": (8, 8), "out_proj.bias": (8,)})
-    inputs = draws(query=(2, 4, 8), key=(2, 6, 8), value=(2, 6, 8)) | weights
+    inputs = draws(query=(2, 4, 8), key=(2, 6, 8)) | weights
     cases = [
         Case("two heads", inputs, {"heads": 2}),
         Case("one head", inputs, {"heads": 1}),
-        Case("masked", inputs | {"mask": _masks()["masked"]}, {"heads": 4}),
+        *(Case(name, inputs | {"mask": mask}, {"heads": 4}) for name, mask in _masks().items()),
     ]
-    return Pair(scratch, fast, cases)
+    return Pair(scratch, fast, cases, "sonde.nn.attention")
+
+
+class _Heads(nn.Module):
+    """Attention of several heads to a memory as one call."""
+
+    def __init__(self, layer: MultiHeadAttention) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
+        return self.layer.look(query, self.layer.remember(key), mask=None if mask is None else mask[:, None])
 
 
 def positional_encoding() -> Pair:
     """Sines and cosines of i / 10000^(2j/d)."""
 
-    def fast(length: int, width: int) -> Tensor:
-        angle = torch.arange(length, dtype=torch.float64)[:, None] / 10_000 ** (torch.arange(0, width, 2, dtype=torch.float64) / width)
-        found = torch.zeros(length, width, dtype=torch.float64)
-        found[:, 0::2], found[:, 1::2] = angle.sin(), angle.cos()[:, : width // 2]
-        return found
+    def fast(length: int, width: int, start: int = 0) -> Tensor:
+        return sinusoids(start, length, width)
 
-    cases = [Case("60 × 32", {}, {"length": 60, "width": 32}), Case("one place", {}, {"length": 1, "width": 2})]
-    return Pair(scratch_positional_encoding, fast, cases, "the formula in PyTorch", gradients=False)
+    cases = [
+        Case("60 × 32", {}, {"length": 60, "width": 32}),
+        Case("one place", {}, {"length": 1, "width": 2}),
+        Case("from place 1000, an odd width", {}, {"length": 7, "width": 5, "start": 1000}),
+    ]
+    return Pair(scratch_positional_encoding, fast, cases, "sonde.nn.positions", gradients=False)
 
 
 def _block_weights(names: tuple[str, ...], attentions: tuple[str, ...], *, width: int, hidden: int) -> dict[str, Array]:
@@ -211,9 +239,8 @@ def encoder_block() -> Pair:
     """Self-attention and feed-forward, each with a shortcut and a norm."""
 
     def fast(x: Tensor, mask: Tensor | None = None, heads: int = 1, norm_first: bool = False, **weights: Tensor) -> Tensor:
-        hidden = weights["linear1.weight"].shape[0]
-        layer = nn.TransformerEncoderLayer(x.shape[2], heads, hidden, 0.0, batch_first=True, norm_first=norm_first).to(x.dtype)
-        y: Tensor = functional_call(layer, weights, (x,), {"src_mask": None if mask is None else ~mask})
+        size = BlockSize(x.shape[2], heads, len(weights["linear1.weight"]), norm_first)
+        y, _ = functional_call(EncoderBlock(size).to(x.dtype), weights, (x,), {"mask": mask})
         return y
 
     def scratch(x: Any, mask: Array | None = None, heads: int = 1, norm_first: bool = False, **weights: Any) -> Any:
@@ -226,18 +253,15 @@ def encoder_block() -> Pair:
         Case("norm first", inputs, {"heads": 4, "norm_first": True}),
         Case("length 1", inputs | draws(x=(3, 1, 8)), {"heads": 1}),
     ]
-    return Pair(scratch, fast, cases)
+    return Pair(scratch, fast, cases, "sonde.nn.transformer")
 
 
 def decoder_block() -> Pair:
     """Causal self-attention, attention to the encoder, feed-forward."""
 
     def fast(x: Tensor, memory: Tensor, heads: int = 1, norm_first: bool = False, **weights: Tensor) -> Tensor:
-        hidden, steps = weights["linear1.weight"].shape[0], x.shape[1]
-        layer = nn.TransformerDecoderLayer(x.shape[2], heads, hidden, 0.0, batch_first=True, norm_first=norm_first).to(x.dtype)
-        later = torch.ones(steps, steps, dtype=torch.bool).triu(1)
-        y: Tensor = functional_call(layer, weights, (x, memory), {"tgt_mask": later})
-        return y
+        size = BlockSize(x.shape[2], heads, len(weights["linear1.weight"]), norm_first)
+        return functional_call(_Decoding(DecoderBlock(size).to(x.dtype)), {f"block.{name}": w for name, w in weights.items()}, (x, memory))
 
     def scratch(x: Any, memory: Any, heads: int = 1, norm_first: bool = False, **weights: Any) -> Any:
         return scratch_decoder_block(x, memory, weights, heads=heads, norm_first=norm_first)
@@ -245,4 +269,19 @@ def decoder_block() -> Pair:
     weights = _block_weights(("norm1", "norm2", "norm3"), ("self_attn", "multihead_attn"), width=8, hidden=12)
     inputs = draws(x=(2, 5, 8), memory=(2, 3, 8)) | weights
     cases = [Case("plain", inputs, {"heads": 2}), Case("norm first", inputs, {"heads": 4, "norm_first": True})]
-    return Pair(scratch, fast, cases)
+    return Pair(scratch, fast, cases, "sonde.nn.transformer")
+
+
+class _Decoding(nn.Module):
+    """A decoder's block as one call; its steps are read two at a time, with the keys and values of those before."""
+
+    def __init__(self, block: DecoderBlock) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor, memory: Tensor) -> Tensor:
+        source, past, parts = self.block.multihead_attn.remember(memory), None, []
+        for piece in x.split(2, dim=1):
+            y, past = self.block(piece, source, past=past)
+            parts.append(y)
+        return torch.cat(parts, dim=1)

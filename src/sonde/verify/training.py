@@ -209,52 +209,15 @@ def lenet_original_model() -> Pair:
     )
 
 
-class _LanguageModel(nn.Module):
-    """Embedding, recurrent layer or blocks, and output, named as on the scratch side."""
-
-    def __init__(self, vocabulary: int, width: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(vocabulary, width)
-        self.output = nn.Linear(width, vocabulary)
-
-
-class _GRU(_LanguageModel):
-    def __init__(self, vocabulary: int, width: int) -> None:
-        super().__init__(vocabulary, width)
-        self.gru = nn.GRU(width, width, batch_first=True)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        logits: Tensor = self.output(self.gru(self.embedding(tokens))[0])
-        return logits
-
-
-class _Transformer(_LanguageModel):
-    def __init__(self, vocabulary: int, width: int, *, heads: int, hidden: int, depth: int) -> None:
-        super().__init__(vocabulary, width)
-        self.blocks = nn.ModuleList(nn.TransformerEncoderLayer(width, heads, hidden, 0.0, batch_first=True) for _ in range(depth))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        steps, width = tokens.shape[1], self.embedding.embedding_dim
-        angle = torch.arange(steps, dtype=torch.float64)[:, None] / 10_000 ** (torch.arange(0, width, 2, dtype=torch.float64) / width)
-        positions = torch.stack([angle.sin(), angle.cos()], 2).flatten(1)
-        x = self.embedding(tokens) * width**0.5
-        x = x + positions.to(x.dtype)
-        later = torch.ones(steps, steps, dtype=torch.bool).triu(1)
-        for block in self.blocks:
-            x = block(x, src_mask=later)
-        logits: Tensor = self.output(x)
-        return logits
-
-
 def gru_language_model() -> Pair:
     """The next token after each, by a GRU."""
     tokens = whole("tokens", (32, 10), 11)
     return _model(
         scratch_models.gru_language_model(11, width=12, hidden=12),
-        lambda: _GRU(11, 12),
+        lambda: build_model("gru", {"vocabulary": 11, "outputs": 11, "per": "token", "embedding": 12, "width": 12}),
         tokens[:, :-1],
         tokens[:, 1:],
-        what="torch.nn.GRU, 50 steps",
+        what="sonde.models.gru, 50 steps",
         lr=0.1,
     )
 
@@ -262,12 +225,14 @@ def gru_language_model() -> Pair:
 def transformer_language_model() -> Pair:
     """The next token after each, by a Transformer."""
     tokens = whole("tokens", (32, 10), 11)
+    sizes = {"vocabulary": 11, "outputs": 11, "width": 8, "heads": 2, "hidden": 16, "layers": 2, "dropout": 0.0}
+    sizes |= {"norm": "post", "positions": "sinusoidal"}
     return _model(
         scratch_models.transformer_language_model(11, width=8, heads=2, hidden=16, depth=2),
-        lambda: _Transformer(11, 8, heads=2, hidden=16, depth=2),
+        lambda: build_model("transformer-decoder", sizes),
         tokens[:, :-1],
         tokens[:, 1:],
-        what="torch.nn.TransformerEncoderLayer, 50 steps",
+        what="sonde.models.transformer_decoder, 50 steps",
         lr=0.05,
     )
 
