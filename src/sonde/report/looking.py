@@ -47,7 +47,10 @@ def looks(record: Record, view: View) -> Markup:
         )
     else:
         how = prose("How much the class's score changes with each pixel (Simonyan et al. 2014): light pixels change it most.")
-    return join([tag("p", {"class": "note"}, how), tag("div", {"class": "looks"}, blocks)])
+    below = prose(
+        "Below each the strongest channels of every stage: light is a large [activation], dark is none. Later stages see less of where and more of what."
+    )
+    return join([tag("p", {"class": "note"}, how), tag("p", {"class": "note"}, below), tag("div", {"class": "looks"}, blocks)])
 
 
 def _look(record: Record, view: View, each: dict[str, Any]) -> Markup | None:
@@ -85,8 +88,7 @@ def _stages(record: Record, view: View, each: dict[str, Any]) -> Markup | None:
             frames.append(_frame(address, f"activations of {label}", prose("`{}`: {} channels of {}×{}", label, of, height, width)))
     if not frames:
         return None
-    note = prose("The strongest channels of each stage: light is a large [activation], dark is none. Later stages see less of where and more of what.")
-    return fold("What its stages answer", tag("ul", {"class": "frames maps"}, frames), tag("p", {"class": "note"}, note))
+    return fold("What its stages answer", tag("ul", {"class": "frames maps"}, frames))
 
 
 def _frame(address: str, alt: str, said: object, *, smooth: bool = False) -> Markup:
