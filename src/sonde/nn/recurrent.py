@@ -7,7 +7,7 @@ _reverse of the one that reads from the end.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -35,6 +35,8 @@ class Recurrent(nn.Module):
     forget gate, which at 1 begins open (Jozefowicz, Zaremba and Sutskever 2015).
     """
 
+    weight_hh_l0: Tensor
+
     def __init__(
         self,
         cell: Cell,
@@ -47,8 +49,6 @@ class Recurrent(nn.Module):
         reset_after: bool = True,
     ) -> None:
         super().__init__()
-        if cell not in get_args(Cell):
-            raise ValueError(f"there is no cell {cell!r}: known are {', '.join(get_args(Cell))}")
         self.cell: Cell = cell
         self.inputs, self.width, self.layers, self.reset_after = inputs, width, layers, reset_after
         self.directions = ("", "_reverse") if bidirectional else ("",)
@@ -117,7 +117,7 @@ class Recurrent(nn.Module):
     def _run(self, x: Tensor, state: tuple[Tensor, ...], end: str) -> tuple[Tensor, ...]:
         """One layer in one direction: H, and of an LSTM H and C, after every step."""
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        weight_ih, weight, bias_ih, bias = (self.get_parameter(name + end) for name in names)
+        weight_ih, weight, bias_ih, bias = (getattr(self, name + end) for name in names)
         if x.is_floating_point():
             gates = F.linear(x, weight_ih, bias_ih)
         else:  # a one-hot vector times a matrix is a row of it

@@ -98,7 +98,7 @@ class _After(torch.autograd.Function):
         steps = zip(grads[0], z, share, reached, strict=True)
         for g, kept, delta, d in reversed(list(steps)):
             torch.add(g, dh, out=d)
-            delta.view(len(h), 3, -1).mul_(d[:, None])
+            delta.view(len(h), 3, h.shape[1]).mul_(d[:, None])
             torch.mul(d, kept, out=dh).addmm_(delta, weight)
         outer = share.clone()
         torch.mul(reached, to_candidate, out=outer.chunk(3, 2)[2])

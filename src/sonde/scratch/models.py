@@ -140,15 +140,15 @@ def gru_language_model(vocabulary: int, *, width: int = 256, hidden: int = 256, 
         for layer in range(layers):
             n_in = width if layer == 0 else hidden
             for name, shape in (("weight_ih", (3 * hidden, n_in)), ("weight_hh", (3 * hidden, hidden))):
-                arrays[f"gru.{name}_l{layer}"] = first.uniform(rng, shape, hidden**-0.5)
+                arrays[f"recurrent.{name}_l{layer}"] = first.uniform(rng, shape, hidden**-0.5)
             for name in ("bias_ih", "bias_hh"):
-                arrays[f"gru.{name}_l{layer}"] = np.zeros(3 * hidden)
+                arrays[f"recurrent.{name}_l{layer}"] = np.zeros(3 * hidden)
         arrays |= {"output.weight": first.xavier_uniform(rng, (vocabulary, hidden)), "output.bias": np.zeros(vocabulary)}
         return tensors(arrays, dtype)
 
     def forward(weights: Mapping[str, Tensor], x: Array, rng: Generator | None = None) -> Tensor:
         steps = embedding(np.asarray(x).T, weights["embedding.weight"])  # time first
-        h, _ = gru(steps, None, part(weights, "gru"))
+        h, _ = gru(steps, None, part(weights, "recurrent"))
         return dense(h, weights["output.weight"], weights["output.bias"]).swap(0, 1)
 
     return Model(draw, forward)
