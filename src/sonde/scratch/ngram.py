@@ -6,6 +6,11 @@ which mixes each order with the one below it (Jelinek & Mercer 1980; MacKay & Ba
 observations. With ε = 0 an unseen context falls back to the shorter one and an unseen token after a seen context has
 probability 0. Tokens are whole numbers 0…V−1; before its first token a sequence has the mark BEGIN. Where sentences
 end, give them an end token of their own, so that the probabilities of all sentences sum to 1.
+
+`kneser_ney` and `add_k` are two other ways to smooth; in both n(h) = Σ_w n(h, w) and h⁻ is h without its first token:
+
+    kneser-ney   P(w | h) = max(n(h, w) − D, 0)/n(h) + D · N₁₊(h, •)/n(h) · P(w | h⁻)
+    add-k        P(w | h) = (n(h, w) + k)/(n(h) + kV)
 """
 
 from __future__ import annotations
@@ -45,6 +50,47 @@ def probabilities(counts: Counts, context: Sequence[int], *, vocabulary: int, sm
             p = smoothing * p
             p[list(followers)] += list(followers.values())
             p /= total + smoothing
+    return p
+
+
+def add_k(counts: Counts, context: Sequence[int], *, vocabulary: int, k: float = 1.0) -> np.ndarray:
+    """P(· | context) by the longest context alone; k = 1 is Laplace's rule of succession."""
+    order = len(counts) - 1
+    history = ([BEGIN] * order + list(context))[len(context) :]
+    p = np.full(vocabulary, float(k))
+    for token, number in counts[order].get(tuple(history), {}).items():
+        p[token] += number
+    return p / p.sum() if p.sum() else np.full(vocabulary, 1 / vocabulary)
+
+
+def continuations(counts: Counts) -> Counts:
+    """Below the highest order: not how often a token followed a context, but in how many contexts longer by one it did."""
+    out = list(counts)
+    for n in range(len(counts) - 1):
+        out[n] = {}
+        for context, followers in counts[n + 1].items():
+            shorter = out[n].setdefault(context[1:], {})
+            for token in followers:
+                shorter[token] = shorter.get(token, 0) + 1
+    return out
+
+
+def kneser_ney(continued: Counts, context: Sequence[int], *, vocabulary: int) -> np.ndarray:
+    """P(· | context) by interpolated Kneser–Ney (Chen & Goodman 1998, section 2.7), from what `continuations` gives.
+
+    D = n₁/(n₁ + 2n₂) in each order, nᵢ the number of counts that are i; ½ where no count is 1.
+    """
+    history = [BEGIN] * (len(continued) - 1) + list(context)
+    p = np.full(vocabulary, 1 / vocabulary)
+    for n, followers_of in enumerate(continued):
+        numbers = [number for followers in followers_of.values() for number in followers.values()]
+        once, twice = numbers.count(1), numbers.count(2)
+        discount = once / (once + 2 * twice) if once else 0.5
+        followers = followers_of.get(tuple(history[len(history) - n :]), {})
+        if followers:
+            total = sum(followers.values())
+            p = discount * len(followers) / total * p
+            p[list(followers)] += [max(number - discount, 0) / total for number in followers.values()]
     return p
 
 

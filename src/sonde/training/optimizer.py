@@ -16,6 +16,8 @@ def build_optimizer(optim: Optim, network: nn.Module, *, lr: float) -> torch.opt
 
     Raises RecipeError for a `body_lr` where no part of a body is trained.
     """
+    if next(network.parameters(), None) is None:  # what only counts has nothing to learn, and the loop an optimiser without work
+        return torch.optim.SGD([torch.zeros(0, requires_grad=True)], lr=lr)
     slow: dict[str, float] = {}
     if optim.body_lr != 1:
         stages = stage_by_name(network)

@@ -67,6 +67,7 @@ PAIRS: dict[str, str] = {
     "k-means": "sonde.verify.algorithms:k_means",
     "pca": "sonde.verify.algorithms:pca",
     "systolic-array": "sonde.verify.algorithms:systolic_array",
+    "n-gram": "sonde.verify.decoding:n_gram",
     "beam-search": "sonde.verify.decoding:beam_search",
     "bleu": "sonde.verify.decoding:bleu",
     "softmax": "sonde.verify.training:softmax",
@@ -85,9 +86,7 @@ PAIRS: dict[str, str] = {
 }
 
 # name → (module of sonde.scratch, module of the fast form to come).
-WAITING: dict[str, tuple[str, str]] = {
-    "n-gram": ("sonde.scratch.ngram", "sonde.models.ngram"),
-}
+WAITING: dict[str, tuple[str, str]] = {}
 
 
 def twins(name: str) -> Pair:

@@ -1,4 +1,4 @@
-"""Pairs of what makes and judges sentences: beam search, BLEU."""
+"""Pairs of what counts, makes and judges sentences: n-grams, beam search, BLEU."""
 
 from __future__ import annotations
 
@@ -7,13 +7,45 @@ import torch
 from torch import Tensor
 
 from sonde.metrics.bleu import sentence_bleu
+from sonde.models import ngram as fast_ngram
 from sonde.ops.beam_search import beam_search as fast_beam_search
+from sonde.scratch import ngram as scratch_ngram
 from sonde.scratch.beam_search import beam_search as scratch_beam_search
 from sonde.scratch.bleu import bleu as scratch_bleu
 from sonde.verify.cases import draw
 from sonde.verify.pair import Array, Case, Pair
 
 END = 0
+TOKENS = 9
+SMOOTHINGS = ("kneser-ney", "mixed", "add-k")
+
+
+def n_gram() -> Pair:
+    """P(· | context) after a text, by each way of smoothing; contexts never seen, the beginning of a text, tokens that never occur."""
+
+    def fast(text: Tensor, said: Tensor, order: int, smoothing: str, k: float = 1.0) -> Tensor:
+        model = fast_ngram.build(fast_ngram.Config(vocabulary=TOKENS, outputs=TOKENS, order=order, smoothing=smoothing, k=k))
+        model.double().count(text)
+        return model.advance(said[None], None)[0][0].exp()
+
+    def scratch(text: Array, said: Array, order: int, smoothing: str, k: float = 1.0) -> Array:
+        counts = scratch_ngram.count([text.tolist()], order)
+        before = said.tolist()
+        if smoothing == "kneser-ney":
+            continued = scratch_ngram.continuations(counts)
+            rows = [scratch_ngram.kneser_ney(continued, before[:i], vocabulary=TOKENS) for i in range(1, len(said) + 1)]
+        elif smoothing == "add-k":
+            rows = [scratch_ngram.add_k(counts, before[:i], vocabulary=TOKENS, k=k) for i in range(1, len(said) + 1)]
+        else:
+            rows = [scratch_ngram.probabilities(counts, before[:i], vocabulary=TOKENS, smoothing=k) for i in range(1, len(said) + 1)]
+        return np.stack(rows)
+
+    text = np.abs(draw("text", (300,)) * 3).astype(np.int64) % (TOKENS - 2)  # two tokens never occur
+    said = np.concatenate([text[:6], [TOKENS - 1, TOKENS - 2], text[40:52]])
+    given = {"text": text, "said": said}
+    cases = [Case(f"{smoothing}, order {n}", given, {"order": n, "smoothing": smoothing}) for n in (1, 2, 3, 5) for smoothing in SMOOTHINGS]
+    cases.append(Case("little smoothing", given, {"order": 3, "smoothing": "mixed", "k": 0.01}))
+    return Pair(scratch, fast, cases, "sonde.models.ngram", gradients=False)
 
 
 def beam_search() -> Pair:
