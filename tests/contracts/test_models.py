@@ -1,4 +1,7 @@
-"""To be listed in MODELS is to be tested: each model is built tiny, trained, saved, exported, and counted at full size."""
+"""To be listed in MODELS is to be tested: each model is built tiny, trained, saved, and counted at full size.
+
+tests/export traces every one of them too, for any number of examples, and runs the graph on NumPy.
+"""
 
 from __future__ import annotations
 
@@ -176,17 +179,6 @@ def test_evaluation_does_not_depend_on_the_batch(name: str) -> None:
     torch.testing.assert_close(together, alone, rtol=1e-10, atol=1e-10)
     assert model(*(part[:0] for part in inputs)).shape[0] == 0
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
-
-
-@pytest.mark.parametrize("name", DISTINCT)
-def test_exports(name: str) -> None:
-    model = build(name).eval()
-    inputs = inputs_of(name, 4)
-    # The number of examples is left open.
-    shapes = [{0: torch.export.Dim.DYNAMIC} for _ in inputs]
-    exported = torch.export.export(model, inputs, dynamic_shapes=tuple(shapes)).module()
-    more = inputs_of(name, 7)
-    torch.testing.assert_close(exported(*more), model(*more), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", DISTINCT)
