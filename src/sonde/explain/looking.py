@@ -97,10 +97,10 @@ def choose(rows: pl.DataFrame) -> list[dict[str, Any]]:
 def pairs(rows: pl.DataFrame, examples: Examples | None, folder: Path) -> list[dict[str, Any]]:
     """The pairs (true class, answer) that are mixed up most often, commonest first, each with its surest mistakes as pictures."""
     rows = rows.with_columns(pl.Series(PROBABILITY, answer_probability(rows)))
-    found = []
+    found: list[dict[str, Any]] = []
     for target, prediction, count in commonest(rows):
         mixed = rows.filter((pl.col("target") == target) & (pl.col("prediction") == prediction))
-        shown = []
+        shown: list[dict[str, Any]] = []
         for row in mixed.sort([PROBABILITY, "example"], descending=[True, False]).head(PAIRED).iter_rows(named=True):
             path = folder / f"pair-{len(found)}-{len(shown)}.png"
             picture = write_picture(examples, int(row["example"]), path)
