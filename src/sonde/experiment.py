@@ -16,6 +16,7 @@ from sonde.data.prepare.encode import Encoded, encode_examples
 from sonde.data.prepare.fit import fit_preparation, load_preparation
 from sonde.data.prepare.target import fit_target
 from sonde.data.prepare.text import TextPreparation
+from sonde.data.prepare.unknown import unknown_tokens
 from sonde.data.readers.cache import cache_folder
 from sonde.errors import RecipeError
 from sonde.finetune import begin
@@ -62,13 +63,15 @@ def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = N
     inferred = dataset.inferred
     findings = check(dataset.content, recipe.data, inferred=inferred, parts=dataset.parts, deep=False)
     findings.stop()
-    recipe = recipe.replace(task={"name": inferred.task}, data={"target": inferred.targets})
+    recipe = recipe.replace(task={"name": inferred.task}, data={"target": recipe.data.target or inferred.targets})
     chosen = dataset.parts["train"]
     source = None if recipe.model.weights is None or resumed is not None else open_source(recipe.model.weights)
     if source is not None:
         recipe = begin.decided(recipe, source, kind=dataset.content.kind)
     preparation, notes = _preparation(recipe, dataset, chosen, source, resumed)
     text = preparation if isinstance(preparation, TextPreparation) else None
+    if text is not None:
+        recipe = recipe.replace(data={"tokenizer": text.tokenizer.name, "text_form": text.form})
     target = fit_target(inferred.task, recipe.task.options, chosen, inferred.targets, text=text, data=recipe.data)
     sizes = dict(preparation.sizes)
     if "length" in sizes:  # of the longest sequence: what is written has an end as well
@@ -98,6 +101,8 @@ def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = N
     if recipe.training.channels_last and sizes.get("size"):
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     parts = encode(dataset, preparation, target, recipe, world)
+    unknown = [unknown_tokens(part.columns, part.index, name) for name, part in parts.items()]
+    said += tuple(line for line in unknown if line is not None)
     return Experiment(recipe, dataset, preparation, target, task, model, config, parts, findings, notes + said, begun)
 
 

@@ -17,12 +17,13 @@ from torch import Tensor, nn
 
 from sonde import models, recipe, tasks
 from sonde.data.assemble import Dataset, assemble, every
-from sonde.data.contents import Content, Examples, Part
+from sonde.data.contents import Content, Examples, Kind, Part
 from sonde.data.feed import Feed, feed
 from sonde.data.open import open_data
 from sonde.data.prepare.columns import Columns
 from sonde.data.prepare.encode import encode_examples
 from sonde.data.prepare.fit import load_preparation
+from sonde.data.readers.as_kind import as_kind
 from sonde.errors import DataError, Problem, RunError
 from sonde.metrics.texts import TextMetric
 from sonde.nn.normalise import normaliser
@@ -227,8 +228,7 @@ class Run:
         Columns: `name` (the id column's value, the picture's name, the date or the row number), `prediction`, and what
         the task adds, such as `probability:<class>`. A series is also forecast beyond its end.
         """
-        content = open_data(source, self.recipe.data)
-        self._same_kind(content)
+        content = self._opened(source)
         examples = content.examples
         if self.description["task"]["name"] == "forecasting":
             self._has_target(content, examples, "to forecast from: a series is predicted from its own past", "give data with this column")
@@ -247,8 +247,7 @@ class Run:
                 self.look()
             data, notes = PartData(columns, index, examples), self._changed()
         else:
-            content = open_data(source, self.recipe.data)
-            self._same_kind(content)
+            content = self._opened(source)
             chosen = content.parts.get("test") or content.examples
             self._has_target(content, chosen, "to compare predictions with", "give data with the target, or use `sonde predict`")
             data = self.encode(chosen)
@@ -307,6 +306,15 @@ class Run:
     def _changed(self) -> list[str]:
         then, now = self.description.get("fingerprint"), self._dataset.content.fingerprint if self._dataset else None
         return ["the data have changed since the run was trained (their fingerprint differs)"] if now is not None and then != now else []
+
+    def _opened(self, source: Any) -> Content:
+        """New data, of the kind that the run learned from; a list of texts is a text each, where it learned from text."""
+        kind: Kind = self.description["kind"]
+        if kind in ("text", "pairs", "tagged") and isinstance(source, (list, tuple)) and source and all(isinstance(text, str) for text in source):
+            source = pl.DataFrame({"text": list(source)})
+        content = as_kind(open_data(source, self.recipe.data), kind)
+        self._same_kind(content)
+        return content
 
     def _same_kind(self, content: Content) -> None:
         trained = self.description["kind"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sonde import recipe
-from sonde.data.checks import columns, duplicates, leaks, parts, pictures, series, tables, target
+from sonde.data.checks import columns, duplicates, leaks, parts, pictures, series, tables, target, text
 from sonde.data.checks.look import Looked, look
 from sonde.data.checks.subject import Rows, Subject
 from sonde.data.contents import Content, Part
@@ -76,6 +76,8 @@ def _subject(content: Content, data: recipe.Data, inferred: Inferred, parts: dic
     else:
         rows = {part: Rows(part, examples) for part, examples in content.parts.items()}
     described = columns.describe(content.examples.frame, data, inferred.targets, aside=_aside(content))
+    if content.kind in text.KINDS:
+        described = text.as_read(described, content.kind, inferred.targets)
     return Subject(content, data, inferred.task, inferred.targets, rows, described, deep)
 
 
@@ -100,6 +102,10 @@ def _problems(subject: Subject, looked: Looked) -> list[Problem]:
     found = tables.check(subject) + target.check(subject) + parts.check(subject)
     if kind == "table":
         found += leaks.check(subject) + duplicates.check(subject)
+    if kind in text.KINDS:
+        found += text.check(subject)
+        if subject.task != "language-modelling":  # the lines of a running text come again as they like
+            found += duplicates.check(subject)
     if kind == "series":
         found += series.check(subject)
     if kind == "images":

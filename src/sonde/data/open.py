@@ -12,6 +12,7 @@ import polars as pl
 from sonde.data import sets
 from sonde.data.contents import Content, Examples, Part
 from sonde.data.fingerprint import of_files, of_frame
+from sonde.data.public_sets import SETS
 from sonde.data.readers import bundled
 from sonde.data.readers.archives import is_archive
 from sonde.data.readers.arrays import is_array, read_arrays, read_npz, read_pair
@@ -45,7 +46,7 @@ _FORMATS = "a table (CSV, TSV, Parquet, JSON lines), class folders or an archive
 
 def known_sets() -> dict[str, str]:
     """Every set that can be had by name → one line about it: those that come along, then the public ones."""
-    return bundled.SETS | {name: chosen.line for name, chosen in sets.SETS.items()}
+    return bundled.SETS | {name: chosen.line for name, chosen in SETS.items()}
 
 
 def open_data(source: object, data: Data | None = None, *, report: sets.Report | None = None) -> Content:
@@ -126,10 +127,11 @@ def _open_name(text: str, data: Data, report: sets.Report | None) -> Content:
         return _open_path(path, data)
     if text in bundled.SETS:
         return bundled.read_bundled(text)
-    if text in sets.SETS:
-        chosen = sets.SETS[text]
+    if text in SETS:
+        chosen = SETS[text]
         if chosen.text is not None:  # languages of a set that has several
-            data = data.model_copy(update={"text": data.text or chosen.text, "target": data.target or (chosen.target,)})
+            target = (chosen.target,) if data.target in ((), ("target",)) else data.target
+            data = data.model_copy(update={"text": data.text or chosen.text, "target": target})
         content = _open_path(sets.obtained(text, report), data)
         return dataclasses.replace(content, name=text, target=content.target if chosen.text else chosen.target or content.target)
     raise _nowhere(text, path, list(known))

@@ -23,7 +23,7 @@ PROBABILITY = "probability of the answer"
 
 
 def worst(rows: pl.DataFrame, examples: Examples | None, folder: Path, *, kind: str, columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The examples with the largest loss, worst first. Of classes and labels only those that were told wrongly.
+    """The examples with the largest loss, worst first. Of classes, labels and tags only those that were told wrongly.
 
     `kind` and `columns` are those of the target (data/prepare/target.py). Pictures are written to `folder`/worst-0.png and
     so on. A row is shown without its targets.
@@ -33,10 +33,15 @@ def worst(rows: pl.DataFrame, examples: Examples | None, folder: Path, *, kind: 
     elif kind == "labels":
         wrong = [pl.col("target").list.get(place) != pl.col(f"prediction:{name}") for place, name in enumerate(columns)]
         rows = rows.filter(pl.any_horizontal(wrong))
+    elif kind == "tags":
+        rows = rows.filter(pl.col("target") != pl.col("prediction"))
     chosen = rows.with_columns(pl.col("loss").fill_nan(math.inf)).sort(["loss", "example"], descending=[True, False]).head(SHOWN)
     found = []
     for number, row in enumerate(chosen.iter_rows(named=True)):
         example = int(row["example"])
+        if kind == "tags" and examples is not None:
+            tokens = examples.frame["tokens"][example].to_list()
+            row |= {name: marked(tokens, row[name].split(" ")) for name in ("target", "prediction")}
         found.append(
             {
                 "example": example,
@@ -50,6 +55,21 @@ def worst(rows: pl.DataFrame, examples: Examples | None, folder: Path, *, kind: 
             }
         )
     return found
+
+
+def marked(tokens: list[str], tags: list[str]) -> str:
+    """What tags say, in words: each span with its type (`New York: location`), else each token with its tag; `none` where all are `O`."""
+    said: list[tuple[str, str]] = []
+    before = "O"
+    for token, tag in zip(tokens, tags, strict=False):
+        kind = tag[2:] if tag[1:2] == "-" else tag
+        goes_on = tag[:2] in ("I-", "E-", "L-") and before[1:2] == "-" and before[0] not in "ESLU" and before[2:] == kind
+        if goes_on:
+            said[-1] = (f"{said[-1][0]} {token}", kind)
+        elif tag != "O":
+            said.append((token, kind))
+        before = tag
+    return "; ".join([f"{words}: {kind}" for words, kind in said]) or "none"
 
 
 def plain(value: Any) -> Any:
@@ -84,7 +104,8 @@ def _labels(flags: list[Any], columns: tuple[str, ...]) -> str:
 def _row(examples: Examples | None, example: int, hidden: tuple[str, ...]) -> dict[str, Any] | None:
     if examples is None or examples.pictures is not None:
         return None
-    return {name: plain(value) for name, value in examples.frame.row(example, named=True).items() if name not in hidden}
+    shown = {name: value for name, value in examples.frame.row(example, named=True).items() if name not in hidden}
+    return {name: plain(" ".join(value) if name == "tokens" and isinstance(value, list) else value) for name, value in shown.items()}
 
 
 def write_picture(examples: Examples | None, example: int, path: Path) -> str | None:

@@ -41,6 +41,7 @@ GLOSSARY: dict[str, str] = {
     "rmsle": "Root mean squared error of the logarithms: it measures how many per cent off a prediction is.",
     "run": "A folder that holds all that is needed to repeat, judge and use one experiment.",
     "saliency": "How much each place of a picture speaks for an answer.",
+    "span": "Some tokens beside each other that name one thing, such as a person or a place.",
     "standard deviation": "How far values typically lie from their mean.",
     "step": "One update of the weights, from one batch.",
     "target": "What is to be predicted.",

@@ -30,6 +30,9 @@ MEASURES: dict[str, Measure] = {
     "micro-f1": Measure(
         "micro F1", "higher", False, "The balance of finding labels and not crying wolf, over all labels together; 1 is perfect."
     ),
+    "span-f1": Measure("span F1", "higher", True, "The balance of finding every [span] and finding no other; a span counts when it is found exactly."),
+    "span-precision": Measure("span precision", "higher", True, "The share of the spans found that are right, to the token and the type."),
+    "span-recall": Measure("span recall", "higher", True, "The share of the true spans that are found, to the token and the type."),
     "auc": Measure("AUC", "higher", False, "The chance that a positive example is ranked above a negative one; 0.5 is guessing."),
     "calibration-error": Measure(
         "calibration error", "lower", True, "How far confidence and the share of right answers lie apart on average."

@@ -19,6 +19,7 @@ from sonde.report.read import SPOKEN, Record, View
 
 WORST_SHOWN = 24
 COLUMNS_SHOWN = 6
+LONG = 32  # characters from which a value with blanks is a text to read
 
 
 def part_of(record: Record) -> str:
@@ -195,10 +196,10 @@ def _rows(record: Record, found: Sequence[dict[str, Any]]) -> Markup:
         body.append(
             [
                 label,
-                _value(each.get("target")),
-                _value(each.get("prediction")),
+                _cell(each.get("target"), 200),
+                _cell(each.get("prediction"), 200),
                 miss,
-                *[name(_value(row.get(column)), 24) for column in columns],
+                *[_cell(row.get(column), 24) for column in columns],
             ]
         )
     shown = table(head, body, numbers=(1, 2, 3) if numeric else (3,), wide=True, caption=None)
@@ -211,6 +212,14 @@ def _rows(record: Record, found: Sequence[dict[str, Any]]) -> Markup:
         if len(as_table(each.get("row"))) > len(columns)
     ]
     return join([shown, fold("The whole rows", whole) if whole else None])
+
+
+def _cell(value: object, length: int) -> Markup:
+    """A value in at most `length` characters; words that make a text stand whole, in lines."""
+    said = _value(value)
+    if isinstance(value, str) and len(value) > LONG and " " in value:
+        return tag("span", {"class": "long"}, value)
+    return name(said, length)
 
 
 def _whole(each: dict[str, Any]) -> Markup:

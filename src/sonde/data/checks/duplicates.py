@@ -54,7 +54,7 @@ def gather(keys: np.ndarray) -> Groups:
 def check(subject: Subject) -> list[Problem]:
     """Repeated rows, rows with different targets, and rows that stand in two parts."""
     inputs = [column.name for column in subject.features]
-    if subject.content.kind != "table" or not inputs or not len(subject.train):
+    if subject.content.kind in ("images", "series") or not inputs or not len(subject.train):
         return []
     if len(subject.train) > ALL_ROWS and not subject.deep:
         return _sampled(subject, inputs)
@@ -65,7 +65,7 @@ def check(subject: Subject) -> list[Problem]:
         targets = [name for name in subject.targets if name in subject.train.examples.frame.columns]
         known = _with_targets(subject, keys[train], targets)
         problems += repeated(subject, known)
-        if targets:
+        if targets and subject.content.kind != "pairs":  # a sentence may have several translations
             problems += conflicting(subject, keys[train], known)
         for part, rows in subject.held_out.items():
             if part in keys:

@@ -39,6 +39,8 @@ def classes(subject: Subject) -> list[dict[str, Any]]:
     """Examples of each class in each part, for data.json; labels of a multi-label task count where they are 1."""
     if subject.classifies and subject.targets:
         return _class_counts(subject, subject.targets[0])
+    if subject.task == "tagging":
+        return _tag_counts(subject, subject.targets[0])
     if subject.task != "multi-label-classification":
         return []
     counted = []
@@ -47,6 +49,16 @@ def classes(subject: Subject) -> list[dict[str, Any]]:
         positive = {rows.part: int((rows.column(name).cast(pl.Float64, strict=False) == 1).sum()) for rows in held}
         counted.append({"name": name, "counts": positive})
     return counted
+
+
+def _tag_counts(subject: Subject, target: str) -> list[dict[str, Any]]:
+    """Spans of each type in each part, where tags begin spans (B-, S-); else tokens of each tag."""
+    parts: dict[str, dict[str, int]] = {}
+    for part, rows in subject.parts.items():
+        tags = rows.column(target).explode().drop_nulls()
+        begins = tags.filter(tags.str.contains("^[BSU]-")).str.slice(2)
+        parts[part] = dict((begins if len(begins) else tags).alias("tag").value_counts(name="count").iter_rows())
+    return [{"name": name, "counts": {part: counts.get(name, 0) for part, counts in parts.items()}} for name in sorted(set().union(*parts.values()))]
 
 
 def _class_counts(subject: Subject, target: str) -> list[dict[str, Any]]:

@@ -137,15 +137,14 @@ def as_text(content: Content, data: Data) -> Content:
         return content
     frame = content.examples.frame
     if data.text is not None:
-        if data.text not in frame.columns and "text" in frame.columns and frame.width <= 2:
-            return content  # it has been read as text before
-        if data.text not in frame.columns:
+        text = "text" if data.text not in frame.columns and "text" in frame.columns else data.text  # lists of texts have that one column
+        if text not in frame.columns:
             found = f"there is no column {data.text!r} of text"
             raise DataError(Problem("error", content.origin, found, f"{did_you_mean(data.text, frame.columns)} (--text)"))
-        others = [name for name in data.target if name != data.text and name in frame.columns]
+        others = [name for name in data.target if name != text and name in frame.columns]
         if len(others) == 1 and _is_translation(frame[others[0]]):
-            return to_pairs(content, source=data.text, target=others[0])
-        return to_labelled(content, text=data.text, target=others[0] if len(others) == 1 else None)
+            return to_pairs(content, source=text, target=others[0])
+        return to_labelled(content, text=text, target=others[0] if len(others) == 1 else None)
     used = [name for name in frame.columns if name not in (data.id, data.group, data.time, *data.drop)]
     if len(used) != 2 or data.types or data.features:
         return content

@@ -1,0 +1,38 @@
+"""New data in the form that a run learned from: lines as sentences to read, to translate or to tag."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import polars as pl
+
+from sonde.data.contents import Content, Examples, Kind
+from sonde.data.readers.two_columns import to_labelled
+
+# An address, a word with what joins its parts, or one mark: about how tagged sets cut text.
+_TOKEN = re.compile(r"https?://\S+|[@#]?\w+(?:[-.'’]\w+)*|[^\w\s]")
+
+
+def as_kind(content: Content, kind: Kind) -> Content:
+    """`content` as data of `kind` where that takes no answer that only a person knows; else as it is.
+
+    Lines of text become sources to translate, or tokens to tag; a table of one column of text becomes text.
+    """
+    if content.kind == "table" and kind == "text":
+        words = [name for name, dtype in content.examples.frame.schema.items() if dtype == pl.String]
+        return to_labelled(content, text=words[0], target=None) if len(words) == 1 else content
+    if content.kind == "table" and kind in ("pairs", "tagged") and content.examples.frame.columns == ["text"]:
+        content = to_labelled(content, text="text", target=None)
+    if content.kind != "text" or kind not in ("pairs", "tagged"):
+        return content
+    parts = {part: _sentences(examples, kind) for part, examples in content.parts.items()}
+    return dataclasses.replace(content, kind=kind, parts=parts, target=None)
+
+
+def _sentences(examples: Examples, kind: Kind) -> Examples:
+    values = examples.frame["text"].str.strip_chars()
+    if kind == "pairs":
+        return Examples(pl.DataFrame({"source": values}), lines=examples.lines)
+    tokens = [_TOKEN.findall(text) for text in values.to_list()]
+    return Examples(pl.DataFrame({"tokens": pl.Series(tokens, dtype=pl.List(pl.String))}), lines=examples.lines)
