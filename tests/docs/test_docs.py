@@ -24,7 +24,7 @@ BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL
 
 
 def draw(folder: Path) -> None:
-    """houses.csv, new.csv, sales.csv, leaves/, new.png, and the contest leaves.csv, test.csv, sample.csv."""
+    """houses.csv, new.csv, sales.csv, leaves/, new.png, book.txt, pairs.tsv, and the contest leaves.csv, test.csv, sample.csv."""
     draws = np.random.default_rng(0)
 
     def houses(rows: int) -> list[str]:
@@ -47,10 +47,22 @@ def draw(folder: Path) -> None:
             picture = draws.integers(0, 60, (32, 32, 3), np.uint8) + np.uint8(colour)
             Image.fromarray(picture).save(folder / "leaves" / label / f"{number}.png")
     Image.fromarray(picture).save(folder / "new.png")
+    (folder / "book.txt").write_text("".join(sentence(draws) for _ in range(600)))
+    numbers = ["one", "two", "three", "four", "five", "six"]
+    chosen = [draws.integers(0, 6, draws.integers(1, 5)) for _ in range(120)]
+    words = dict(zip(numbers, ["un", "deux", "trois", "quatre", "cinq", "six"], strict=True))
+    lines = [" ".join(numbers[i] for i in row) + "\t" + " ".join(words[numbers[i]] for i in row) for row in chosen]
+    (folder / "pairs.tsv").write_text("\n".join(dict.fromkeys(lines)) + "\n")
     named = [f"leaves/{label}/{number}.png" for label in ("oak", "elm") for number in range(20)]
     (folder / "leaves.csv").write_text("image,label\n" + "".join(f"{name},{name.split('/')[1]}\n" for name in named if "9" not in name))
     (folder / "test.csv").write_text("image\n" + "".join(f"{name}\n" for name in named if "9" in name))
     (folder / "sample.csv").write_text("image,label\n" + "".join(f"{name},oak\n" for name in reversed(named) if "9" in name))
+
+
+def sentence(draws: np.random.Generator) -> str:
+    """One that a language model can learn something from."""
+    who, what = draws.choice(["the dog", "the cat", "a bird"], 2)
+    return f"{who} {draws.choice(['saw', 'heard', 'met'])} {what}{draws.choice(['', ' again', ' at night'])}.\n".capitalize()
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
