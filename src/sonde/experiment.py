@@ -76,7 +76,8 @@ def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = N
     sizes = dict(preparation.sizes)
     if "length" in sizes:  # of the longest sequence: what is written has an end as well
         sizes["length"] = max(sizes["length"], target.values.get("length", 0) + 1)
-    facts = Facts(dataset.content.kind, inferred.task, len(chosen), sizes.get("size", 0), sizes.get("channels", 0), target.outputs)
+    tokens = 0 if text is None else text.count(chosen)
+    facts = Facts(dataset.content.kind, inferred.task, len(chosen), sizes.get("size", 0), sizes.get("channels", 0), target.outputs, tokens)
     recipe = decide_machine(complete(recipe, facts), world)
     task = tasks.build(inferred.task, recipe.task.options, target.values)
     if source is not None:

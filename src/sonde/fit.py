@@ -257,7 +257,7 @@ def plan_of(recipe: Recipe, task: tasks.Task) -> Plan:
         better=measure.better,
         schedule=optim.schedule or "constant",
         warmup=optim.warmup,
-        clip=optim.clip,
+        clip=optim.clip or 0.0,
         ball=optim.ball,
         seed=training.seed,
         precision=training.precision or "float32",

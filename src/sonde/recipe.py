@@ -96,7 +96,7 @@ class Optim(Section):
     bias_lr: PositiveFloat = Field(1.0, description="learning rate of biases and norms, as a multiple of lr")
     schedule: Literal["constant", "step", "cosine", "one-cycle"] | None = Field(None, description="learning rate over the steps")
     warmup: NonNegativeFloat = Field(0.0, description="share of the steps over which the rate rises from 0")
-    clip: NonNegativeFloat = Field(0.0, description="largest gradient norm θ, g ← min(1, θ/‖g‖)g; 0: off")
+    clip: NonNegativeFloat | None = Field(None, description="largest gradient norm θ, g ← min(1, θ/‖g‖)g; 0: off (default: 1 for text, else off)")
     ball: NonNegativeFloat = Field(0.0, description="radius of the norm ball that weights are projected on; 0: off")
 
 

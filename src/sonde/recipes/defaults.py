@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sonde.errors import RecipeError
 from sonde.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the defaults depend on. `size` and `channels` are 0 where the data are no pictures."""
+    """What the defaults depend on. `size` and `channels` are 0 where the data are no pictures, `tokens` where they are no running text."""
 
     kind: str
     task: str
@@ -22,6 +23,7 @@ class Facts:
     size: int = 0
     channels: int = 0
     classes: int = 0
+    tokens: int = 0
 
 
 def model_for(facts: Facts) -> str:
@@ -60,8 +62,16 @@ _TABLE: dict[str, tuple[str, float, float, str]] = {
 }
 
 
+# Running text: rows of a batch, which are read side by side, and the tokens of a row where the task does not say (data/prepare/text.py).
+_RUNNING_TEXT = ("adamw", 3e-3, 1e-2, "cosine")
+LANES, WINDOW = 32, 64
+
 # Models that need no epochs, and the solver of which that holds.
 _SOLVED = {"linear-regression": "closed-form", "visual-words": "svm"}
+
+
+# Models that are counted, not trained.
+COUNTED = ("unigram", "bigram", "trigram", "ngram")
 
 
 def complete(recipe: Recipe, facts: Facts) -> Recipe:
@@ -74,9 +84,21 @@ def complete(recipe: Recipe, facts: Facts) -> Recipe:
     if name == "perceptron":  # the rule itself: one example at a time; the rate does not matter from a zero start
         chosen = {"name": "sgd", "lr": 1.0, "weight_decay": 0.0, "schedule": "constant"}
         batch, epochs = recipe.training.batch_size or 1, 20
+    elif name in COUNTED:
+        if recipe.training.epochs:
+            what = f"{name} counts the training part once, so that there are no epochs"
+            raise RecipeError(what, where="--epochs", remedy="leave out --epochs, or train gru or transformer-decoder")
+        chosen = {"name": "sgd", "lr": 1.0, "weight_decay": 0.0, "schedule": "constant"}
+        epochs = 0
     elif name in _SOLVED and recipe.model.config.get("solver", _SOLVED[name]) == _SOLVED[name]:
         chosen = {"name": "sgd", "lr": 1.0, "weight_decay": 0.0, "schedule": "constant"}
         epochs = 0
+    elif facts.tokens:
+        optimizer, lr, decay, schedule = _RUNNING_TEXT
+        chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
+        batch = recipe.training.batch_size or LANES
+        steps = recipe.task.options.get("steps", WINDOW)
+        epochs = _epochs(facts.tokens, batch * (steps if isinstance(steps, int) else WINDOW), updates=3_000, most=50)
     elif facts.kind == "images":
         optimizer, lr, decay, schedule, usual = _IMAGES.get(name, _RESNET)
         # The rate goes with the batch: linearly for momentum (Goyal et al. 2017), by the root for Adam.
@@ -87,6 +109,7 @@ def complete(recipe: Recipe, facts: Facts) -> Recipe:
         optimizer, lr, decay, schedule = _TABLE.get(name, _TABLE["mlp"])
         chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
         epochs = _epochs(facts.examples, batch, updates=5_000, most=100)
+    chosen["clip"] = 1.0 if facts.kind in ("text", "pairs") and epochs else 0.0
     optim = recipe.optim.model_dump()
     if optim["name"] is not None and optim["name"] != chosen["name"] and optim["lr"] is None:
         chosen["lr"] = {"sgd": 0.1, "momentum": 0.05, "nesterov": 0.05, "adam": 1e-3, "adamw": 1e-3}[optim["name"]]

@@ -70,7 +70,7 @@ def twin(folder: Path) -> Curves:
         loss=_loss(recipe),
         schedule=optim.schedule or "constant",
         warmup=optim.warmup,
-        limit=optim.clip,
+        limit=optim.clip or 0.0,
         radius=optim.ball,
         order=lambda _, epoch, count: permutation(seed, epoch, count).numpy(),
         seed=seed,

@@ -13,12 +13,14 @@ import polars as pl
 
 from sonde import recipe
 from sonde.data.contents import Examples
+from sonde.data.prepare.neighbourhood import Neighbourhood
 from sonde.data.prepare.tokenizers import PAD, Tokenizer, fit_tokenizer, from_json
 from sonde.data.split import Selection
 from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 
 Form = Literal["raw", "lower", "letters"]
 WINDOW: Final = 64  # tokens of a stream that a batch row holds, where the task does not say
+COUNTED: Final = 1_000  # rows whose tokens are counted to know about how many a text has
 LENGTH: Final = 256  # tokens of a sentence that are read at most, where the recipe does not say
 CHUNK: Final = 65_536  # texts that are looked at together
 _OTHER = re.compile("[^a-z]+")
@@ -29,7 +31,8 @@ class TextPreparation:
     """How the text of `column` becomes tokens.
 
     `window` is how many tokens of a stream a batch row holds; 0: each row is an example by itself, of at most `length`
-    tokens, padded. `form` is what is done to the text first (`formed`).
+    tokens, padded. `form` is what is done to the text first (`formed`). `around`: what a word of running text is learned from, where
+    its vector is; else None.
     """
 
     column: str
@@ -37,6 +40,7 @@ class TextPreparation:
     form: Form
     window: int
     length: int
+    around: Neighbourhood | None = None
 
     @property
     def sizes(self) -> dict[str, Any]:
@@ -51,6 +55,15 @@ class TextPreparation:
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of the pieces of all texts, int32, and how many each has, int64."""
         return self.tokenizer.encode(formed(texts, self.form))
+
+    def count(self, part: Selection) -> int:
+        """About how many tokens of running text a part has, from its first rows; 0 where each row is an example by itself."""
+        if not self.window:
+            return 0
+        values = part.examples.frame[self.column].gather(part.index).fill_null("")
+        first = values.head(COUNTED)
+        characters = int(first.str.len_chars().sum()) or 1
+        return round(int(self.tokens(first.to_list())[1].sum()) * int(values.str.len_chars().sum()) / characters)
 
     def encode(self, examples: Examples, index: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
         """(tokens int32 (row, length), PAD after each sentence's end; lengths int32 (row,), at least 1) of the rows `index`."""
@@ -88,13 +101,14 @@ class TextPreparation:
             "form": self.form,
             "window": self.window,
             "length": self.length,
-        }
+        } | ({} if self.around is None else {"around": self.around.to_json()})
 
     @staticmethod
     def from_json(table: dict[str, Any]) -> TextPreparation:
         """The inverse of `to_json`."""
-        values = {key: value for key, value in table.items() if key not in ("kind", "tokenizer")}
-        return TextPreparation(tokenizer=from_json(table["tokenizer"]), **values)
+        values = {key: value for key, value in table.items() if key not in ("kind", "tokenizer", "around")}
+        around = Neighbourhood.from_json(table["around"]) if "around" in table else None
+        return TextPreparation(tokenizer=from_json(table["tokenizer"]), around=around, **values)
 
 
 def formed(texts: Sequence[str], form: Form) -> Sequence[str]:
@@ -127,10 +141,12 @@ def fit_text(
     window: int,
     also: tuple[str, ...] = (),
     tokenizer: Tokenizer | None = None,
+    sentences: bool | None = None,
 ) -> TextPreparation:
     """The tokeniser and the longest sentence of the training part. `window`: tokens of a batch row of running text, 0 for sentences.
 
-    The tokeniser is fitted on the texts of the columns `also` too, or it is the one that is given.
+    The tokeniser is fitted on the texts of the columns `also` too, or it is the one that is given. `sentences`: whether each row
+    begins a word (None: where rows are sentences).
 
     Running text is read by characters unless the recipe says otherwise, sentences by words, lists of tokens as they stand. Raises
     DataError where there is no text.
@@ -142,7 +158,7 @@ def fit_text(
         if given != (name == "tokens"):
             what = "tokens with tags are read as they stand" if given else "only tokens that are given are read as they stand"
             raise RecipeError(f"{what}, and not by the tokeniser {name!r}", where="data.tokenizer", remedy="leave out --tokenizer")
-        options = {"most": data.vocabulary, "floor": data.floor, "sentences": not window}
+        options = {"most": data.vocabulary, "floor": data.floor, "sentences": not window if sentences is None else sentences}
         texts = chain(*(_texts(train, name, form) for name in (column, *also)))
         tokenizer = fit_tokenizer(name, texts, {key: value for key, value in options.items() if value is not None})
     longest = 0
@@ -156,6 +172,14 @@ def fit_text(
     if not longest:
         raise DataError(Problem("error", f"column {column!r}", "the training part has no text", "name another column with --text"))
     return TextPreparation(column, tokenizer, form, window, min(longest, data.length or LENGTH))
+
+
+def token_counts(prep: TextPreparation, train: Selection) -> np.ndarray:
+    """int64 (piece,): how often each piece of the vocabulary stands in the training part."""
+    counts = np.zeros(len(prep.tokenizer.pieces), dtype=np.int64)
+    for some in _chunks(train, prep.column):
+        counts += np.bincount(prep.tokens(some.to_list())[0], minlength=len(counts))
+    return counts
 
 
 def _chunks(train: Selection, column: str) -> Iterator[pl.Series]:
