@@ -46,7 +46,8 @@ class NiN(nn.Module):
         super().__init__()
         small = small_stem(config.stem, config.size)
         table = _CIFAR if config.form == "cifar" else (_SMALL if small else _PHOTO, *_PHOTO_FURTHER)
-        channels, blocks = config.channels, []
+        channels = config.channels
+        blocks: list[nn.Sequential] = []
         for number, (kernel, stride, padding, widths) in enumerate(table, start=1):
             last = number == len(table)
             block = [scaled(width, config.scale) for width in widths] + ([config.classes] if last else [])
@@ -61,7 +62,7 @@ class NiN(nn.Module):
         self.between = nn.ModuleList(nn.Sequential(pool, Dropout(p)) for pool, p in zip(pools, dropped, strict=True))
         stages = ["stem", *(f"stage{number}" for number in range(1, len(table) - 1)), "head"]
         self.stages: dict[str, tuple[str, ...]] = {stage: (f"blocks.{place}",) for place, stage in enumerate(stages)}
-        initialise_relu_network(self, last=self.blocks[-1][-1])
+        initialise_relu_network(self, last=blocks[-1][-1])
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
         """Map images to logits."""
