@@ -165,15 +165,15 @@ def read(run: Run) -> dict[str, dict[str, object]]:
 def test_a_run_is_looked_into(run: Run) -> None:
     found = read(run)
     assert found["filters"]["layer"] == "conv1"
-    assert found["looks"]["method"] == "grad-cam"
-    assert found["looks"]["stage"] == "stage3"
-    examples = found["looks"]["examples"]
+    assert found["saliency"]["method"] == "grad-cam"
+    assert found["saliency"]["stage"] == "stage3"
+    examples = found["saliency"]["examples"]
     assert isinstance(examples, list)
     assert len(examples) == looking.RIGHT + looking.WRONG
     for each in examples:
-        assert len(each["saliency"]) == 1 + (each["target"] != each["prediction"])
+        assert len(each["maps"]) == 1 + (each["target"] != each["prediction"])
         assert [stage["stage"] for stage in each["activations"]] == ["stem", "stage1", "stage2", "stage3"]
-        files = [each["picture"], *(seen["file"] for seen in [*each["saliency"], *each["activations"]])]
+        files = [each["picture"], *(seen["file"] for seen in [*each["maps"], *each["activations"]])]
         for file in files:
             with Image.open(run.path / file) as image:
                 image.verify()
@@ -185,7 +185,7 @@ def test_without_examples_only_the_filters_stay(run: Run) -> None:
     explain(run, examples=False)
     try:
         assert "filters" in read(run)
-        assert not {"looks", "pairs", "worst"} & set(read(run))
+        assert not {"saliency", "pairs", "worst"} & set(read(run))
         figures = run.path / "figures"
         assert not [path for kind in ("saliency", "input", "activation", "pair", "worst") for path in figures.glob(f"{kind}-*")]
     finally:
@@ -198,7 +198,7 @@ def test_the_same_run_gives_the_same_pictures(run: Run) -> None:
     again = read(run)
     assert again["filters"] == json.loads(before["explain.json"])["filters"]
     assert (run.path / "figures" / "filters.png").read_bytes() == before["filters.png"]
-    assert "looks" not in again  # pictures that were in memory are gone with the process that had them
+    assert "saliency" not in again  # pictures that were in memory are gone with the process that had them
 
 
 def test_the_page_of_a_copied_run_does_not_need_the_pictures(run: Run, tmp_path: Path) -> None:

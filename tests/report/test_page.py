@@ -33,6 +33,7 @@ SECTIONS = {
         "results",
         "training",
         "confusion",
+        "classes",
         "calibration",
         "worst",
         "surface",

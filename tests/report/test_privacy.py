@@ -77,14 +77,14 @@ def planted(run: Path) -> list[str]:
                 "examples": [{"name": f"{WORD} row", "probability": 0.9, "picture": "figures/data-0.png"}],
             }
         ],
-        "looks": {
+        "saliency": {
             "method": "grad-cam",
             "stage": "stage1",
             "examples": [
                 {
                     **worst,
                     "picture": "figures/data-0.png",
-                    "saliency": [{"class": f"{WORD} answer", "file": "figures/data-0.png"}],
+                    "maps": [{"class": f"{WORD} answer", "file": "figures/data-0.png"}],
                     "activations": [{"stage": "stem", "file": "figures/data-0.png", "of": 6, "height": 4, "width": 4}],
                 }
             ],

@@ -98,5 +98,5 @@ def _looking(run: Run, held: HeldOut | None, folder: Path, *, examples: bool) ->
     classes_are_told = run.description["task"]["target"]["kind"] == "classes" and own_losses(run.model) is None
     if examples and classes_are_told and held is not None and held.data is not None and "target" in held.rows.columns:
         found["pairs"] = looking.pairs(held.rows, held.examples, folder)
-        found["looks"] = looking.looks(run, held.data, held.rows, folder)
+        found["saliency"] = looking.examined(run, held.data, held.rows, folder)
     return found

@@ -49,7 +49,7 @@ def first_filters(run: Run, folder: Path) -> dict[str, Any] | None:
     return {"layer": layer.name, "file": f"{folder.name}/filters.png", **numbers}
 
 
-def looks(run: Run, data: PartData, rows: pl.DataFrame, folder: Path) -> dict[str, Any]:
+def examined(run: Run, data: PartData, rows: pl.DataFrame, folder: Path) -> dict[str, Any]:
     """{"method", "stage", "examples"}: some examples with the picture, its saliency for the answer (and for the truth), and the maps of the stages.
 
     `rows` are predictions of classes, with `example`, `target`, `prediction`, `loss` and probabilities.
@@ -78,7 +78,7 @@ def looks(run: Run, data: PartData, rows: pl.DataFrame, folder: Path) -> dict[st
                 **{key: plain(row[key]) for key in ("example", "name", "target", "prediction")},
                 "probability": plain(row[PROBABILITY]),
                 "picture": f"{folder.name}/{path.name}",
-                "saliency": seen,
+                "maps": seen,
                 "activations": _activations(outputs, place, folder),
             }
         )

@@ -30,9 +30,9 @@ def filters(record: Record, view: View) -> Markup:
     return figure(prose("{} filters of {}×{} in `{}`", show(shown), show(height), show(width), layer), drawing, note=note, size="full")
 
 
-def looks(record: Record, view: View) -> Markup:
+def saliency(record: Record, view: View) -> Markup:
     """Some examples with the places that speak for the answer, and what the stages answer to them."""
-    found = as_table(record.explain.get("looks"))
+    found = as_table(record.explain.get("saliency"))
     examples = tables(found.get("examples"))
     if not view.examples or not examples or text(found.get("method")) == "none":
         return Markup("")
@@ -60,7 +60,7 @@ def _look(record: Record, view: View, each: dict[str, Any]) -> Markup | None:
     if picture is None:
         return None
     frames = [_frame(picture, f"{shorten(target, 40)}, as the model sees it", "as the model sees it")]
-    for seen in tables(each.get("saliency")):
+    for seen in tables(each.get("maps")):
         address = view.pictures.address(record.path, seen.get("file"))
         if address is not None:
             label = text(seen.get("class"))

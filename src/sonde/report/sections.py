@@ -99,9 +99,9 @@ SECTIONS: tuple[Section, ...] = (
         "some show what the model has not understood.",
     ),
     Section(
-        "looks",
+        "saliency",
         "Where it looked",
-        looking.looks,
+        looking.saliency,
         "[Saliency]: which places of the picture speak for the answer. A model that looks beside the thing has learned something else.",
     ),
     Section(
