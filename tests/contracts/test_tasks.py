@@ -23,6 +23,7 @@ from sonde.nn.sequence import State
 COUNT, FEATURES, STEPS = 24, 5, 4
 CLASSES = {"kind": "classes", "columns": ["label"], "classes": ["a", "b"], "counts": [12, 12]}
 NUMBERS = {"kind": "numbers", "columns": ["y", "z"], "transform": "log", "mean": [1.0, 2.0], "std": [0.5, 2.0]}
+TAGS = {"kind": "tags", "columns": ["tags"], "classes": ["O", "B-x", "I-x", "B-y"], "counts": [9, 2, 1, 1], "length": 4, "spans": True}
 TOKENS = {"kind": "tokens", "columns": [], "tokenizer": {"name": "characters", "alphabet": "abc"}}
 
 # For each task: options and targets to try it with. A task that is added to TASKS is added here.
@@ -40,6 +41,7 @@ TRIED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     ],
     "forecasting": [({"window": FEATURES}, NUMBERS | {"columns": ["y"], "mean": [1.0], "std": [1.0]}), ({"horizon": 2}, NUMBERS)],
     "language-modelling": [({}, TOKENS), ({"smoothing": 0.1}, TOKENS)],
+    "tagging": [({}, TAGS), ({"smoothing": 0.1}, TAGS | {"spans": False})],
 }
 CASES = [pytest.param(name, options, target, id=f"{name}-{i}") for name in tasks.TASKS for i, (options, target) in enumerate(TRIED[name])]
 
@@ -55,9 +57,23 @@ class Foretelling(nn.Module):
         return self.output(self.embedding(tokens).tanh()), state
 
 
-def examples(target: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor, int]:
-    """Inputs, targets and the number of outputs; the same each time."""
+class Tagger(Foretelling):
+    """The smallest model that tags: each tag depends on its token alone."""
+
+    def __init__(self, tags: int) -> None:
+        super().__init__(tags)
+
+    def forward(self, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return self.advance(tokens, None)[0]
+
+
+def examples(target: dict[str, Any]) -> tuple[torch.Tensor | tuple[torch.Tensor, ...], torch.Tensor, int]:
+    """Inputs, one or several, targets and the number of outputs; the same each time."""
     generator = torch.Generator().manual_seed(3)
+    if target["kind"] == "tags":
+        outputs, lengths = len(target["classes"]), torch.randint(1, STEPS + 1, (COUNT,), generator=generator)
+        tokens, tags = torch.randint(outputs, (2, COUNT, STEPS), generator=generator)
+        return (tokens, lengths), tags.masked_fill(torch.arange(STEPS) >= lengths[:, None], NO_TARGET), outputs
     if target["kind"] == "tokens":
         outputs = len(from_json(target["tokenizer"]).pieces)
         tokens = torch.randint(outputs, (COUNT, STEPS + 1), generator=generator)
@@ -74,14 +90,17 @@ def examples(target: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor, int]:
 
 def network(outputs: int, target: dict[str, Any]) -> nn.Module:
     torch.manual_seed(1)
+    if target["kind"] == "tags":
+        return Tagger(outputs).double()
     if target["kind"] == "tokens":
         return Foretelling(outputs).double()
     return nn.Sequential(nn.Linear(FEATURES, 6), nn.Tanh(), nn.Linear(6, outputs)).double()
 
 
-def batch(inputs: torch.Tensor, targets: torch.Tensor, piece: slice) -> Batch:
-    index = torch.arange(len(inputs))[piece]
-    return Batch((inputs[piece],), targets[piece], index, {"examples": known(targets[piece])})
+def batch(inputs: torch.Tensor | tuple[torch.Tensor, ...], targets: torch.Tensor, piece: slice) -> Batch:
+    several = inputs if isinstance(inputs, tuple) else (inputs,)
+    index = torch.arange(len(targets))[piece]
+    return Batch(tuple(each[piece] for each in several), targets[piece], index, {"examples": known(targets[piece])})
 
 
 def known(targets: torch.Tensor) -> float:
@@ -166,7 +185,8 @@ def test_predictions_are_what_measures_and_tables_take(
     name: str, options: dict[str, Any], target: dict[str, Any], dtype: torch.dtype
 ) -> None:
     inputs, targets, outputs = examples(target)
-    inputs = inputs.to(dtype) if inputs.is_floating_point() else inputs
+    if isinstance(inputs, torch.Tensor) and inputs.is_floating_point():
+        inputs = inputs.to(dtype)
     targets = targets.to(dtype) if targets.is_floating_point() else targets
     model, of = network(outputs, target).to(dtype), batch(inputs, targets, slice(None))
     task = tasks.build(name, options, target)

@@ -1,4 +1,4 @@
-"""Tagging: a tag for each token, such as whether it is part of a name. Predictions are logits (sentence, token, tag), NaN after the end."""
+"""Tagging: a tag for each token, such as whether it is part of a name. Predictions are logits (sentence, token, tag), −∞ after the end."""
 
 from __future__ import annotations
 
@@ -45,14 +45,11 @@ class Tagging:
         total = F.cross_entropy(
             output.flatten(0, 1), targets.flatten(), reduction="sum", ignore_index=NO_TARGET, label_smoothing=self.smoothing
         )
-        return Loss(total / totals["examples"], {"loss": (total.detach(), batch.counts["examples"])}, output.detach())
+        return Loss(total / totals["examples"], {"loss": (total.detach(), batch.counts["examples"])}, _ended(output.detach(), batch.inputs[1]))
 
     def predict(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
         """Logits (sentence, token, tag)."""
-        tokens, lengths = inputs
-        output: Tensor = model(tokens, lengths)
-        after = torch.arange(tokens.shape[1], device=tokens.device) >= lengths[:, None]
-        return output.masked_fill(after[:, :, None], torch.nan)
+        return _ended(model(*inputs), inputs[1])
 
     def metrics(self, final: bool) -> dict[str, Metric | RowMetric]:
         """Of spans F1 first, else accuracy."""
@@ -64,7 +61,12 @@ class Tagging:
 
     def table(self, prediction: Tensor) -> dict[str, np.ndarray]:
         """The tags of each sentence with blanks between them."""
-        known_places = ~prediction[..., 0].isnan()
-        answers = prediction.nan_to_num().argmax(-1)
-        rows = zip(answers.tolist(), known_places.sum(1).tolist(), strict=True)
+        lengths = prediction[..., 0].isfinite().sum(1)
+        rows = zip(prediction.argmax(-1).tolist(), lengths.tolist(), strict=True)
         return {"prediction": np.array([" ".join([self.classes[tag] for tag in row[:count]]) for row, count in rows], dtype=object)}
+
+
+def _ended(logits: Tensor, lengths: Tensor) -> Tensor:
+    """The logits with −∞ after each sentence's end, so that they say where that is."""
+    after = torch.arange(logits.shape[1], device=logits.device) >= lengths[:, None]
+    return logits.masked_fill(after[:, :, None], -torch.inf)
