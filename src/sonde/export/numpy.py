@@ -29,17 +29,23 @@ from sonde.data.readers.delimited import HEADERLESS
 from sonde.errors import RunError, SondeError, UsageError
 from sonde.export import numpy_runtime
 from sonde.export.graph import write_graph
+from sonde.export.language_model import compare_text, described, stepping
 from sonde.export.numpy_runtime.graph import FORMAT
+from sonde.export.numpy_runtime.language_model import LanguageModel
 from sonde.export.numpy_runtime.model import PREPROCESSING, Model, load
 from sonde.export.numpy_runtime.problem import PredictError
+from sonde.export.numpy_runtime.text import CUTS
 from sonde.run import Run
 from sonde.tasks import Task
 from sonde.tasks.classification import Classification
 from sonde.tasks.forecasting import Forecasting
+from sonde.tasks.language_modelling import LanguageModelling
 from sonde.tasks.multi_label_classification import MultiLabelClassification
 from sonde.tasks.regression import Regression
 
 TOLERANCE = 1e-5  # of the largest output
+# What the graph's inputs are called, where there may be several.
+INPUTS = {"table": ("numbers", "categories"), "text": ("tokens", "lengths"), "running-text": ("tokens", "state", "memory")}
 CHECKED = 64  # examples of the training part that are compared
 
 PREDICT = '''"""Predict with this exported model: `python predict.py new.csv`, or in Python
@@ -57,12 +63,14 @@ FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER))
 
 from numpy_runtime.command import main
+from numpy_runtime.language_model import LanguageModel
 from numpy_runtime.model import Model
 from numpy_runtime.model import load as load_folder
 
 
-def load(folder: "str | Path" = FOLDER) -> Model:
-    """The model in an exported folder (default: this one). Its `predict` takes a path, an array or rows, and gives columns by name."""
+def load(folder: "str | Path" = FOLDER) -> "Model | LanguageModel":
+    """The model in an exported folder (default: this one). Its `predict` takes a path, an array or rows, and gives columns by name;
+    a language model has `write` too."""
     return load_folder(folder)
 
 
@@ -105,16 +113,25 @@ def export(run: Run, folder: Path) -> Exported:
         raise RunError("this run is a K-fold: each fold has a preprocessing and a model of its own", where=str(run.path), remedy=remedy)
     _refuse_taken(folder)
     run.to("cpu")
-    model = Predicting(run.model, run.task).eval()
     preprocessing = describe(run)
-    inputs, examples, said = _examples(run)
+    model: nn.Module = Predicting(run.model, run.task).eval()
+    if isinstance(run.task, LanguageModelling):
+        model, inputs = stepping(run)
+        preprocessing |= described(inputs)
+        examples, said = None, "tokens of running text"
+    else:
+        inputs, examples, said = _examples(run)
     beside = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     try:
         beside.mkdir(parents=True)
         write(model, inputs, preprocessing, beside, where=str(run.path))
-        exported = load(beside)
-        difference = compare(exported, model, inputs, where=str(run.path))
-        if examples is not None:
+        exported, checked = load(beside), len(inputs[0])
+        if isinstance(exported, LanguageModel):
+            difference, checked = compare_text(exported, run)
+            _refuse_apart(difference, where=str(run.path))
+        else:
+            difference = compare(exported, model, inputs, where=str(run.path))
+        if examples is not None and isinstance(exported, Model):
             _compare_inputs(exported, examples, inputs, where=str(run.path))
         size = sum(file.stat().st_size for file in beside.rglob("*") if file.is_file())
         if folder.exists():
@@ -125,12 +142,12 @@ def export(run: Run, folder: Path) -> Exported:
         raise RunError(f"the export cannot be written: {error.strerror or error}", where=str(folder), remedy=remedy) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return Exported(folder, size, difference, len(inputs[0]), said)
+    return Exported(folder, size, difference, checked, said)
 
 
 def write(model: nn.Module, inputs: tuple[Tensor, ...], preprocessing: dict[str, Any], folder: Path, *, where: str = "the model") -> None:
     """All files of an export, into a folder that exists. `inputs` are examples of the model's raw inputs, at least two rows."""
-    names = ("numbers", "categories") if preprocessing["kind"] == "table" else (preprocessing["kind"],)
+    names = INPUTS.get(preprocessing["kind"], (preprocessing["kind"],))
     written = write_graph(model, inputs, names=names[: len(inputs)], where=where)
     safetensors.torch.save_file(written.weights, folder / "weights.safetensors")
     (folder / "graph.json").write_text(json.dumps(written.graph, indent=1), encoding="utf-8")
@@ -146,14 +163,21 @@ def describe(run: Run) -> dict[str, Any]:
     if preparation["kind"] not in PREPROCESSING:
         what = f"the preprocessing of {preparation['kind']} cannot be exported; known are {', '.join(PREPROCESSING)}"
         raise RunError(what, where=str(run.path), remedy="use the run with PyTorch (`sonde predict`)")
+    kind: str = preparation["kind"]
+    if kind == "text":
+        if (name := preparation["tokenizer"]["name"]) not in CUTS:
+            what = f"the tokeniser {name} cannot be exported; known are {', '.join(CUTS)}"
+            raise RunError(what, where=str(run.path), remedy="use the run with PyTorch (`sonde predict`), or train with --tokenizer characters")
+        kind = "running-text" if preparation["window"] else kind
     data = run.recipe.data
     return {
         "format": FORMAT,
         "sonde": run.description["sonde"],
-        "kind": preparation["kind"],
+        "kind": kind,
         "preparation": preparation,
         "answer": answer(run.task, run.target.outputs, where=str(run.path)),
         "id": data.id,
+        "text": data.text or preparation.get("column"),
         "time": _time(run) if preparation["kind"] == "series" else None,
         "drop": list(data.drop),
         "features": list(data.features),
@@ -179,10 +203,14 @@ def compare(exported: Model, model: nn.Module, inputs: tuple[Tensor, ...], *, wh
         finite = np.where(np.isfinite(ours), ours, 0).astype(np.float64)
         gap = np.abs(finite - np.where(np.isfinite(ours), theirs, 0))
         difference = float(gap.max(initial=0) / max(float(np.abs(finite).max(initial=0)), 1e-30))
-    if difference > TOLERANCE:
+    _refuse_apart(difference, where=where)
+    return difference
+
+
+def _refuse_apart(difference: float, *, where: str) -> None:
+    if not difference <= TOLERANCE:
         what = f"the exported model's outputs differ from the run's by {difference:.1e} of the largest, more than {TOLERANCE:.0e}"
         raise RunError(what, where=where, remedy="use the run with PyTorch (`sonde predict`), and report the model")
-    return difference
 
 
 def answer(task: Task, outputs: int, *, where: str) -> dict[str, Any]:
@@ -193,6 +221,8 @@ def answer(task: Task, outputs: int, *, where: str) -> dict[str, Any]:
         return {"kind": "labels", "labels": list(task.labels)}
     if isinstance(task, (Regression, Forecasting)):
         return {"kind": "numbers", "columns": list(task.table(torch.zeros(1, outputs)))}
+    if isinstance(task, LanguageModelling):
+        return {"kind": "next-token"}
     what = f"predictions of the task {type(task).__name__} cannot be exported"
     raise RunError(what, where=where, remedy="use the run with PyTorch (`sonde predict`)")
 

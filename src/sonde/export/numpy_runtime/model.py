@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from . import pictures, series, tables
+from . import pictures, series, tables, text
 from .graph import Graph, read_json
+from .language_model import LanguageModel
 from .problem import PredictError
 
-# kind of preprocessing → encode(source, preprocessing) -> (names, inputs). A kind that is not here cannot be exported: one for texts
-# (characters or words to numbers) becomes a row of this table, with its own file beside the others.
+# kind of preprocessing → encode(source, preprocessing) -> (names, inputs). A kind that is not here cannot be exported.
 PREPROCESSING: dict[str, Callable[[Any, dict[str, Any]], tuple[list[str], tuple[np.ndarray, ...]]]] = {
     "table": tables.encode,
     "images": pictures.encode,
     "series": series.encode,
+    "text": text.encode,
 }
 SHOWN = 100  # with more classes a table has the probability of the predicted class alone
 AT_ONCE = 2**20  # numbers that go into the graph at a time, about
@@ -76,7 +77,8 @@ class Model:
         return prediction | {f"probability:{name}": probabilities[:, place] for place, name in enumerate(classes)}
 
 
-def load(folder: str | Path) -> Model:
+def load(folder: str | Path) -> Model | LanguageModel:
     """The model in an exported folder."""
     folder = Path(folder)
-    return Model(Graph.load(folder), read_json(folder / "preprocessing.json"))
+    preprocessing = read_json(folder / "preprocessing.json")
+    return (LanguageModel if preprocessing["kind"] == "running-text" else Model)(Graph.load(folder), preprocessing)

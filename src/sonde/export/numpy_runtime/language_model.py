@@ -1,0 +1,75 @@
+"""A language model that is run token by token: the state goes from each step to the next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .graph import Graph
+from .problem import PredictError
+from .text import SPECIALS, UNKNOWN, pieces, read_texts, tokens_of
+
+State = tuple[np.ndarray, ...]
+
+
+class LanguageModel:
+    """What `load` gives for a language model."""
+
+    def __init__(self, graph: Graph, preprocessing: dict[str, Any]) -> None:
+        self.graph, self.preprocessing = graph, preprocessing
+        self.pieces = pieces(preprocessing["preparation"]["tokenizer"])
+
+    def read(self, tokens: np.ndarray, state: State | None = None) -> tuple[np.ndarray, State]:
+        """Logits (row, step, token) after each of `tokens` int64 (row, step), and the state to go on from (None: the first one)."""
+        if state is None:
+            state = tuple(np.zeros((len(tokens), *shape), dtype=self.preprocessing["dtype"]) for shape in self.preprocessing["state"])
+        found = []
+        for step in range(tokens.shape[1]):
+            logits, *rest = self.graph.run(tokens[:, step : step + 1], *state)
+            found.append(logits)
+            state = tuple(rest)
+        return np.stack(found, axis=1), state
+
+    def write(self, prompt: str = "", *, length: int = 200, temperature: float = 0.0, seed: int = 0) -> str:
+        """What the model writes after `prompt`: `length` tokens, the likeliest each time, or drawn at a `temperature` above 0."""
+        draw = np.random.default_rng(seed)
+        prompt = prompt or "\n"
+        logits, state = self.read(self._tokens(prompt, "the prompt")[None])
+        written: list[int] = []
+        while len(written) < length:
+            scores = logits[0, -1].astype(np.float64)
+            scores[:SPECIALS] = -np.inf  # running text has no padding, no beginning and no end
+            if temperature > 0:
+                p = np.exp((scores - scores.max()) / temperature)
+                written.append(int(draw.choice(len(p), p=p / p.sum())))
+            else:
+                written.append(int(scores.argmax()))
+            logits, state = self.read(np.array([written[-1:]]), state)
+        return "".join(self.pieces[token] for token in written)
+
+    def predict(self, source: Any) -> dict[str, Any]:
+        """Of each text (a file's path, or a list of texts): how many tokens, their perplexity given those before, and the likeliest next piece."""
+        names, texts = read_texts(source)
+        answer: dict[str, list[Any]] = {"name": names, "tokens": [], "unknown": [], "perplexity": [], "prediction": [], "probability": []}
+        for name, text in zip(names, texts, strict=True):
+            tokens = self._tokens(text, name)
+            log_p = _log_softmax(self.read(tokens[None])[0][0].astype(np.float64))
+            following = log_p[np.arange(len(tokens) - 1), tokens[1:]]
+            answer["tokens"].append(len(tokens))
+            answer["unknown"].append(int((tokens == UNKNOWN).sum()))
+            answer["perplexity"].append(float(np.exp(-following.mean())) if len(following) else float("nan"))
+            answer["prediction"].append(self.pieces[int(log_p[-1].argmax())])
+            answer["probability"].append(float(np.exp(log_p[-1].max())))
+        return answer
+
+    def _tokens(self, text: str, where: str) -> np.ndarray:
+        tokens = tokens_of(text, self.preprocessing["preparation"])
+        if not len(tokens):
+            raise PredictError("there is no text", where=where, remedy="give at least one character")
+        return tokens
+
+
+def _log_softmax(scores: np.ndarray) -> np.ndarray:
+    shifted: np.ndarray = scores - scores.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
