@@ -8,10 +8,11 @@ others are not, two encodings are mixed or bytes are broken, and no guess would 
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import Final
 
 from sonde.data.readers.leave_out import OnError
 from sonde.errors import DataError, Problem
@@ -31,7 +32,7 @@ BLOCK: Final = 16 * 2**20  # bytes of a large file that are decoded at a time
 _BEYOND_ASCII = re.compile(rb"[^\n]*[\x80-\xff][^\n]*")
 _BROKEN = re.compile("[^\n]*[\udc80-\udcff][^\n]*")
 
-Open = Callable[[], BinaryIO]
+Open = Callable[[], io.BufferedIOBase]
 
 
 @dataclass(frozen=True)
@@ -138,10 +139,10 @@ def _cut_off(offset: int, codec: str, where: str) -> DataError:
     return DataError(Problem("error", where, found, "the file is damaged or cut off: copy it again, or save it as UTF-8"))
 
 
-def blocks(open_file: Open, size: int = BLOCK) -> Iterator[bytes]:
+def blocks(open_file: Open) -> Iterator[bytes]:
     """The bytes of a file, some at a time, each block ending with a line (a line longer than a block with itself)."""
     with open_file() as stream:
-        while block := stream.read(size):
+        while block := stream.read(BLOCK):
             yield block + stream.readline()
 
 

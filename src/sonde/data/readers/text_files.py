@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from sonde.data.contents import Part
 from sonde.data.readers.archives import Archive, is_archive, open_archive
@@ -52,14 +52,12 @@ class TextFile:
         """Its last ending, `.txt` of `a.txt.gz`."""
         return "." + self.name.lower().rsplit(".", 1)[-1] if "." in self.name else ""
 
-    def open(self) -> BinaryIO:
+    def open(self) -> io.BufferedIOBase:
         """The bytes of the text, unpacked."""
-        if self.archive is not None:
-            raw: BinaryIO = io.BytesIO(self.archive.source(self.member))
-            packed = self.archive.members[self.member].lower().endswith(".gz")
-        else:
-            raw, packed = self.path.open("rb"), self.path.name.lower().endswith(".gz")
-        return gzip.GzipFile(fileobj=raw) if packed else raw  # type: ignore[return-value]
+        if self.archive is None:
+            return gzip.open(self.path) if self.path.name.lower().endswith(".gz") else self.path.open("rb")
+        raw = io.BytesIO(self.archive.source(self.member))
+        return gzip.open(raw) if self.archive.members[self.member].lower().endswith(".gz") else raw
 
     def head(self) -> bytes:
         """The first LOOKED_AT bytes; none of a damaged file, which its reader complains about."""

@@ -24,17 +24,19 @@ from sonde.recipe import Data
 LABELS: Final = 100
 WORDS: Final = 2.5  # words of a value on average from which a column is text and not names
 SAMPLE: Final = 2_000  # rows by which it is told what columns hold
+EVEN: Final = 0.98  # of the first lines: the others are mistakes
 NAMED: Final = 10  # lines that are named in a message
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 _SENTENCE_END = r"[.!?…。！？]\W*$"
 
 
 def is_two_columns(head: bytes) -> bool:
-    """Whether the first lines of a file hold one tab each, and one of their columns text."""
+    """Whether the first lines of a file, nearly all, hold one tab each, and one of their columns text."""
     lines = [line for line in head.decode("utf-8", "replace").splitlines()[:-1] or [head.decode("utf-8", "replace")] if line.strip()]
-    if not lines or any(line.count("\t") != 1 for line in lines):
+    cut = [line.split("\t") for line in lines if line.count("\t") == 1]
+    if not cut or len(cut) < EVEN * len(lines):
         return False
-    columns = list(zip(*(line.split("\t") for line in lines), strict=True))
+    columns = list(zip(*cut, strict=True))
     return any(is_prose(pl.Series(column[1:] if len(column) > 1 else column)) for column in columns)
 
 

@@ -10,6 +10,7 @@ Both are trained and run by the tokenizers library, which is as fast as its Rust
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -112,10 +113,21 @@ def fit_bpe(texts: Iterable[str], *, floor: int = FLOOR, most: int = MOST, sente
 
 def fit_wordpiece(texts: Iterable[str], *, floor: int = FLOOR, most: int = MOST, sentences: bool = False) -> Subwords:
     """Words and marks as BERT cuts them, then pieces of words; a word with a letter that is not in the training part is unknown."""
-    trained = tokenizers.Tokenizer(models.WordPiece(unk_token=SPECIALS[UNKNOWN]))
-    trained.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=most, min_frequency=floor, special_tokens=list(SPECIALS), show_progress=False)
-    trained.train_from_iterator(_clean(texts), trainer)
+    cut, counts = pre_tokenizers.BertPreTokenizer(), Counter[str]()
+    for text in _clean(texts):
+        counts.update([word for word, _ in cut.pre_tokenize_str(text)])
+    # The trainer numbers letters inside words as it meets the words, in an order of its own in each process, and ties go by
+    # these numbers. So the letters are numbered here, as if they were special.
+    inside = sorted({f"##{letter}" for word in counts for letter in word[1:]})
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=most, min_frequency=floor, special_tokens=[*SPECIALS, *inside[: max(0, most - len(SPECIALS))]], show_progress=False
+    )
+    learned = tokenizers.Tokenizer(models.WordPiece(unk_token=SPECIALS[UNKNOWN]))
+    learned.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    learned.train_from_iterator((" ".join([word] * count) for word, count in sorted(counts.items())), trainer)
+    trained = tokenizers.Tokenizer(models.WordPiece(learned.get_vocab(), unk_token=SPECIALS[UNKNOWN]))
+    trained.pre_tokenizer = cut
+    trained.add_special_tokens(list(SPECIALS))
     return Subwords("wordpiece", trained.to_str(), sentences)
 
 
