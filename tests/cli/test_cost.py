@@ -94,7 +94,7 @@ def test_systolic(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
 
 def test_bench(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is measured is kept, and shown; here the measuring itself is replaced, as tests/cost/test_machine.py does it."""
-    known = machines.Machine("a processor", "cpu", 2, "2.13", "2026-01-01", 1e11, 2e10, ((8192, 1e11), (16384, 9e10)), Pair(1, 10), Pair(1, 100))
+    known = machines.Machine("a processor", "cpu", 2, "2.13", "2026-01-01", 1e11, 2e10, ((8192, 1e11), (16384, 9e10)), Pair(1.0, 10.0), Pair(1.0, 100.0))
     monkeypatch.setenv("SONDE_CACHE", str(tmp_path))
     monkeypatch.setattr(machines, "measure", lambda device: known)
     found = document(capsys, "bench", "--device", "cpu", "--out", str(tmp_path / "machine.html"))

@@ -24,7 +24,7 @@ def test_the_shortest_time_is_kept() -> None:
 
 def test_a_machine_is_read_back_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = probes.Pair(0.1, 0.2)
-    known = machines.Machine("name", "cpu", 1, "2", "2026-01-01", 1e11, 1e10, ((8, 2.0),), pair, pair, probes.Transfers(1, 2, 3, 4, 5))
+    known = machines.Machine("name", "cpu", 1, "2", "2026-01-01", 1e11, 1e10, ((8, 2.0),), pair, pair, probes.Transfers(1.0, 2.0, 3.0, 4.0, 5.0))
     monkeypatch.setenv("SONDE_CACHE", str(tmp_path))
     monkeypatch.setattr(machines, "measure", lambda device: known)
     assert not machines.is_known("cpu")

@@ -30,11 +30,11 @@ class Sample:
 
     kind: str
     features: Features
-    work: float
+    work: int | float
     seconds: float
 
 
-def logs(*sizes: float) -> Features:
+def logs(*sizes: int | float) -> Features:
     """Octaves: what multiplies becomes a distance."""
     return tuple(math.log2(max(size, 1)) for size in sizes)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-import sonde
 from sonde import models
 from sonde.cost.account import count
 from sonde.cost.source import find
@@ -23,7 +22,7 @@ def _file() -> str:
     """The cache file's name: another one when a line of the code has changed."""
     digest = hashlib.sha256(torch.__version__.encode())
     for area in AREAS:
-        for file in sorted((Path(sonde.__file__).parent / area).rglob("*.py")):
+        for file in sorted((Path(models.__file__).parents[1] / area).rglob("*.py")):
             digest.update(file.read_bytes())
     return f"counts/{digest.hexdigest()[:16]}.json"
 

@@ -47,7 +47,7 @@ class Machine:
         """Multiply-adds a byte from which on arithmetic, not memory, is the limit."""
         return self.peak / self.bandwidth
 
-    def seconds(self, multiply_adds: float, moved: float) -> float:
+    def seconds(self, multiply_adds: int | float, moved: int | float) -> float:
         """The shortest time in which so much can be computed and so many bytes moved, both at once."""
         return max(multiply_adds / self.peak, moved / self.bandwidth)
 

@@ -83,7 +83,7 @@ class Surface:
         alpha = torch.linalg.solve(_near(x, x) + NOISE * torch.eye(len(x), dtype=x.dtype), residual)
         return x, mean, middle, slope, alpha
 
-    def seconds(self, features: Features, work: float) -> float:
+    def seconds(self, features: Features, work: int | float) -> float:
         """How long so much work of such a shape takes."""
         if len(features) == 1:
             return self._between(features[0])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sonde.report.html import Markup, tag
-from sonde.report.numbers import show
+from sonde.report.numbers import Real, show
 from sonde.report.svg import number
 
 CELL, GAP, LEFT, BELOW, ABOVE = 62, 46, 34, 42, 30
@@ -29,11 +29,11 @@ class Grid:
     """
 
     number: int
-    weights: Sequence[Sequence[float]]
-    inputs: Sequence[Sequence[float]]
-    sums: Sequence[Sequence[float]]
+    weights: Sequence[Sequence[Real]]
+    inputs: Sequence[Sequence[Real]]
+    sums: Sequence[Sequence[Real]]
     busy: Sequence[Sequence[bool]]
-    leaving: Sequence[tuple[int, str, float]]
+    leaving: Sequence[tuple[int, str, Real]]
     note: str = ""
 
 
@@ -75,15 +75,15 @@ def _grid(grid: Grid) -> list[Markup]:
     return parts
 
 
-def _short(value: float) -> str:
+def _short(value: Real) -> str:
     return show(value, 3)
 
 
-def _text(x: float, y: float, words: str, kind: str) -> Markup:
+def _text(x: Real, y: Real, words: str, kind: str) -> Markup:
     return tag("text", {"x": number(x), "y": number(y), "class": kind}, words)
 
 
-def _arrow(x1: float, y1: float, x2: float, y2: float) -> Markup:
+def _arrow(x1: Real, y1: Real, x2: Real, y2: Real) -> Markup:
     tip = f"M{number(x1)} {number(y1)}L{number(x2)} {number(y2)}"
     back = "m-3 -3l3 3l-3 3" if y1 == y2 else "m-3 -3l3 3l3 -3"
     return tag("path", {"class": "arrow", "d": tip + back})
