@@ -36,6 +36,7 @@ NAMES = (
     "cifar10_resnet20",
     "cifar10_airbench",
     "flowers_visual_words",
+    "flowers_fine_tuning",
 )
 PAGE = ROOT / "bench" / "README.md"
 
