@@ -115,6 +115,8 @@ def sniff(text: str, where: str) -> Dialect:
         return Dialect(best)
     if len(words) > 2 and len(set(words)) == 1:
         return Dialect(" ")
+    if not any(separator in line for line in head for separator in SEPARATORS):  # one column of text
+        return Dialect(best)
     found = "no comma, tab, semicolon, bar or blank cuts the lines into the same columns throughout"
     raise DataError(Problem("error", where, found, "export the table as CSV, quoting text that holds commas"))
 
