@@ -28,8 +28,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "finetune": BELOW_RUN | {"run"},
     "experiment": BELOW_RUN | {"run", "recipes", "finetune"},
     "record": BELOW_RUN | {"run", "experiment"},
-    "explain": BELOW_RUN | {"run"},
+    "explain": BELOW_RUN | {"run", "writing"},
     "writing": BELOW_RUN | {"run"},
+    "word_vectors": BELOW_RUN | {"run"},
     "cost": BELOW_RUN | {"run", "recipes"},
     "export": BELOW_RUN | {"run"},
     "scratch": frozenset(),
@@ -57,7 +58,7 @@ ONLY = {
 STARTED = {("sonde.training.launch", "sonde.fit"): "what a new process is started with"}
 
 # package → areas, or single modules, that may import it (also inside functions).
-UPPER = frozenset({"run", "finetune", "writing", "experiment", "record", "fit", "explain", "cost", "export", "search", "sklearn", "verify"})
+UPPER = frozenset({"run", "finetune", "writing", "word_vectors", "experiment", "record", "fit", "explain", "cost", "export", "search", "sklearn", "verify"})
 OUTSIDE: dict[str, frozenset[str]] = {
     "torch": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training"}) | UPPER,
     "numpy": frozenset({"models", "metrics", "data", "tasks", "training", "report", "scratch", "sonde.cli.data"}) | UPPER,

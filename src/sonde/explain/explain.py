@@ -8,7 +8,8 @@ from typing import Any
 
 from sonde.data.prepare.images import ImagePreparation
 from sonde.data.prepare.table import TablePreparation
-from sonde.explain import boundary, classes, importance, looking, numbers, surface, worst
+from sonde.data.prepare.text import TextPreparation
+from sonde.explain import boundary, classes, importance, looking, numbers, sequences, surface, worst
 from sonde.explain.held_out import HeldOut, held_out, part_of
 from sonde.nn.prepared import own_losses
 from sonde.run import Run
@@ -39,6 +40,8 @@ def explain(run: Run, *, examples: bool = True) -> None:
         found |= _inside(run, examples=examples)
         if isinstance(run.preparation, ImagePreparation):
             found |= _looking(run, held, folder, examples=examples)
+        if isinstance(run.preparation, TextPreparation) and examples:
+            found |= sequences.sequences(run)
     write_json(folder / "explain.json", found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 GLOSSARY: dict[str, str] = {
     "accuracy": "The share of examples whose class is named rightly.",
     "activation": "The numbers that a layer hands to the next one.",
+    "attention": "Weights, different at each step, with which a model averages what it has read.",
     "auc": "The chance that a positive example is ranked above a negative one: 0.5 is guessing, 1 is perfect.",
     "balanced accuracy": "Accuracy of each class, averaged over the classes, so that a frequent class does not drown a rare one.",
     "batch": "The examples that are worked on together in one step.",
@@ -33,6 +34,7 @@ GLOSSARY: dict[str, str] = {
     "patience": "How many epochs without a better validation score are waited for before training stops.",
     "permutation importance": "How much worse the measure becomes when one column is shuffled, so that it tells nothing.",
     "persistence": "The simplest forecast: tomorrow will be as today.",
+    "perplexity": "How many equally likely tokens would be as hard to guess: exp of the mean −ln p of the right one.",
     "precision": "Of the examples that were given a class, the share that belong to it.",
     "r2": "The share of the target's variance that is explained: 1 is perfect, 0 is no better than the mean.",
     "recall": "Of the examples of a class, the share that was found.",
@@ -46,6 +48,7 @@ GLOSSARY: dict[str, str] = {
     "step": "One update of the weights, from one batch.",
     "target": "What is to be predicted.",
     "test": "The examples kept away until the end, for one honest measurement.",
+    "token": "A piece of text that a model reads at once: a character, a word or a part of one.",
     "training": "The examples that the weights are fitted to.",
     "underfitting": "Doing badly even on the training examples: the model is too small, or trained too little.",
     "unseen": "Examples that played no part in training or in choosing the model.",

@@ -51,6 +51,8 @@ MEASURES: dict[str, Measure] = {
     "skill": Measure(
         "skill", "higher", True, "How much smaller the error is than that of [persistence]: 0 % is as good as saying “as today”."
     ),
+    "perplexity": Measure("perplexity", "lower", False, "Each next [token] is as hard to guess as one of {} equally likely ones."),
+    "bleu": Measure("BLEU", "higher", False, "How many runs of words its translations share with the references, of 100."),
     "persistence-mae": Measure("MAE of persistence", "lower", False, "What saying “as today” would get."),
 }
 
@@ -61,7 +63,7 @@ def measure(key: str) -> Measure:
         return MEASURES[key]
     if key.startswith("top-"):
         return Measure(f"{key} accuracy", "higher", True)
-    lower = any(part in key for part in ("loss", "error", "mae", "rmse", "mse"))
+    lower = any(part in key for part in ("loss", "error", "mae", "rmse", "mse", "perplexity", "bits"))
     return Measure(key.replace("-", " ").replace("_", " "), "lower" if lower else "higher", False)
 
 

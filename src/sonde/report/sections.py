@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sonde.report import data_section, inside, looking, mistakes, repeat
+from sonde.report import data_section, inside, looking, mistakes, repeat, sequences
 from sonde.report.curves import curves
 from sonde.report.headline import results
 from sonde.report.html import Markup, join, tag
@@ -109,6 +109,27 @@ SECTIONS: tuple[Section, ...] = (
         "What it looks for first",
         looking.filters,
         "The first layer's [filters|filter], learned from the pictures alone: edges, colours, spots. All that follows is made of their answers.",
+    ),
+    Section("written", "What it writes", sequences.written, "The beginning was held out; the rest is the model's own."),
+    Section("translations", "What it translates", sequences.translations, "Held-out sentences, beside what a person wrote."),
+    Section(
+        "foretold",
+        "What surprised it",
+        sequences.foretold,
+        "A language model gives every possible next [token] a probability. [Perplexity|perplexity] is how many equally likely ones would be as hard.",
+    ),
+    Section("beam", "How it searched", sequences.beam, "Of all beginnings the likeliest few are kept at each step."),
+    Section(
+        "attention",
+        "Where it attended",
+        sequences.attention,
+        "[Attention] averages what was read with weights that say how well each place fits.",
+    ),
+    Section(
+        "embeddings",
+        "Which tokens it holds alike",
+        sequences.embeddings,
+        "Each token is a vector to the model. Tokens that are used alike come to lie close.",
     ),
     Section(
         "importance",
