@@ -19,8 +19,11 @@ from torch import Tensor, nn
 from models.tiny import one_of_each, tiny
 from sonde import models
 from sonde.errors import RecipeError
-from sonde.nn.prepared import own_losses
-from sonde.nn.stages import HEAD, Staged, stage_by_name, stages_of
+from sonde.models.cbow import ContinuousBag
+from sonde.models.skip_gram import SkipGram
+from sonde.nn.prepared import Prepared, own_losses
+from sonde.nn.sequence import LanguageModel, Translator
+from sonde.nn.stages import HEAD, Staged, chosen_stages, last_layer, stage_by_name, stages_of
 
 # Published parameter counts, at the sizes of the paper or of torchvision.
 PHOTOGRAPHS = {"channels": 3, "size": 224, "classes": 1000}
@@ -231,6 +234,21 @@ def test_stages_cover_every_parameter_once_from_stem_to_head(name: str) -> None:
     assert set(stages) == set(stage_by_name(network).values())
     if models.accepts(name) == "images":
         assert stages == ["stem", *(f"stage{number}" for number in range(1, len(stages) - 1)), HEAD]
+
+
+@pytest.mark.parametrize("name", [name for name in DISTINCT if models.accepts(name) == "images" and name != "visual-words"])
+def test_a_frozen_body_stays_as_it_is_and_the_last_layer_gives_the_outputs(name: str) -> None:
+    model = Prepared(nn.Identity(), build(name))
+    network = model.network
+    assert network.state_dict()[f"{last_layer(network)}.weight"].shape[0] == tiny(name)["classes"]
+    model.freeze(chosen_stages(network, ("body",)))
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    model.train()
+    loss_of(network, inputs_of(name, 6), classes_of(name, 6)).backward()
+    stages = stage_by_name(network)
+    for key, parameter in network.named_parameters():
+        assert (parameter.grad is None) == (stages[key] != HEAD), key
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items() if stages[key] != HEAD)
 
 
 @pytest.mark.parametrize("name", DISTINCT)
