@@ -19,10 +19,7 @@ from torch import Tensor, nn
 from models.tiny import one_of_each, tiny
 from sonde import models
 from sonde.errors import RecipeError
-from sonde.models.cbow import ContinuousBag
-from sonde.models.skip_gram import SkipGram
 from sonde.nn.prepared import Prepared, own_losses
-from sonde.nn.sequence import LanguageModel, Translator
 from sonde.nn.stages import HEAD, Staged, chosen_stages, last_layer, stage_by_name, stages_of
 
 # Published parameter counts, at the sizes of the paper or of torchvision.
