@@ -37,6 +37,9 @@ NAMES = (
     "cifar10_airbench",
     "flowers_visual_words",
     "flowers_fine_tuning",
+    "transformer_speed",
+    "multi30k",
+    "fra_eng",
 )
 PAGE = ROOT / "bench" / "README.md"
 

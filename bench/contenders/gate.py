@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """What all contenders have in common. `network`: lenet (ReLU, max pooling), lenet-original (sigmoid, average pooling), mlp (784-256-10) or gru."""
+    """What all contenders have in common. `network`: lenet (ReLU, max pooling), lenet-original (sigmoid, average pooling), mlp
+    (784-256-10), gru or transformer."""
 
     network: str
     examples: int
@@ -29,7 +30,7 @@ class Settings:
 def settings() -> Settings:
     """The command line of every contender."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--network", choices=["lenet", "lenet-original", "mlp", "gru"], default="lenet")
+    parser.add_argument("--network", choices=["lenet", "lenet-original", "mlp", "rnn", "gru", "lstm", "transformer"], default="lenet")
     parser.add_argument("--examples", type=int, default=60_000)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--lr", type=float, default=0.1)

@@ -18,12 +18,16 @@ from sonde import tasks
 from sonde.data.batch import NO_TARGET, Batch
 from sonde.data.prepare.tokenizers import from_json
 from sonde.metrics.rows import RowMetric
+from sonde.metrics.texts import TextMetric
 from sonde.nn.sequence import State
 
 COUNT, FEATURES, STEPS = 24, 5, 4
 CLASSES = {"kind": "classes", "columns": ["label"], "classes": ["a", "b"], "counts": [12, 12]}
 NUMBERS = {"kind": "numbers", "columns": ["y", "z"], "transform": "log", "mean": [1.0, 2.0], "std": [0.5, 2.0]}
 TAGS = {"kind": "tags", "columns": ["tags"], "classes": ["O", "B-x", "I-x", "B-y"], "counts": [9, 2, 1, 1], "length": 4, "spans": True}
+WRITTEN = {
+    "kind": "tokens", "columns": ["target"], "tokenizer": {"name": "characters", "alphabet": "abc"}, "form": "raw", "length": 4
+}
 TOKENS = {"kind": "tokens", "columns": [], "tokenizer": {"name": "characters", "alphabet": "abc"}}
 
 # For each task: options and targets to try it with. A task that is added to TASKS is added here.
@@ -40,9 +44,11 @@ TRIED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         ({"loss": "huber"}, {"kind": "numbers", "columns": ["y"], "transform": "none", "minimum": [0.1]}),
     ],
     "forecasting": [({"window": FEATURES}, NUMBERS | {"columns": ["y"], "mean": [1.0], "std": [1.0]}), ({"horizon": 2}, NUMBERS)],
+    "translation": [({}, WRITTEN), ({"smoothing": 0.1, "beam": 2, "longest": 5}, WRITTEN)],
     "language-modelling": [({}, TOKENS), ({"smoothing": 0.1}, TOKENS)],
     "tagging": [({}, TAGS), ({"smoothing": 0.1}, TAGS | {"spans": False})],
 }
+WRITES = ("translation",)  # predictions are what is written, measures are taken from the loss's output
 CASES = [pytest.param(name, options, target, id=f"{name}-{i}") for name in tasks.TASKS for i, (options, target) in enumerate(TRIED[name])]
 
 
@@ -55,6 +61,17 @@ class Foretelling(nn.Module):
 
     def advance(self, tokens: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         return self.output(self.embedding(tokens).tanh()), state
+
+
+class Translating(Foretelling):
+    """The smallest model that translates: the next token depends on the last one and on the source's first."""
+
+    def encode(self, tokens: torch.Tensor, lengths: torch.Tensor) -> State:
+        return (self.embedding(tokens[:, 0]),)
+
+    def advance(self, tokens: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+        assert state is not None
+        return self.output((self.embedding(tokens) + state[0][:, None]).tanh()), state
 
 
 class Tagger(Foretelling):
@@ -78,6 +95,9 @@ def examples(target: dict[str, Any]) -> tuple[torch.Tensor | tuple[torch.Tensor,
         outputs = len(from_json(target["tokenizer"]).pieces)
         tokens = torch.randint(outputs, (COUNT, STEPS + 1), generator=generator)
         padding = torch.rand(COUNT, STEPS, generator=generator) < 0.2
+        if target["columns"]:
+            lengths = torch.randint(1, STEPS + 1, (COUNT,), generator=generator)
+            return (tokens[:, :-1], lengths), tokens[:, 1:].masked_fill(torch.arange(STEPS) >= lengths[:, None], NO_TARGET), outputs
         return tokens[:, :-1], tokens[:, 1:].masked_fill(padding, NO_TARGET), outputs
     inputs = torch.randn(COUNT, FEATURES, generator=generator, dtype=torch.float64)
     if target["kind"] == "classes":
@@ -93,7 +113,7 @@ def network(outputs: int, target: dict[str, Any]) -> nn.Module:
     if target["kind"] == "tags":
         return Tagger(outputs).double()
     if target["kind"] == "tokens":
-        return Foretelling(outputs).double()
+        return (Translating if target["columns"] else Foretelling)(outputs).double()
     return nn.Sequential(nn.Linear(FEATURES, 6), nn.Tanh(), nn.Linear(6, outputs)).double()
 
 
@@ -173,9 +193,11 @@ def test_a_batch_without_examples_gives_zero_gradients_that_are_connected(
     loss.value.backward()
     assert loss.value.item() == 0
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
-    assert task.predict(model, empty.inputs).shape == (0, *loss.output.shape[1:])
+    written = task.predict(model, empty.inputs)
+    assert written.shape[0] == 0
+    assert name in WRITES or written.shape[1:] == loss.output.shape[1:]
     for metric in task.metrics(final=True).values():
-        if not isinstance(metric, RowMetric):
+        if not isinstance(metric, (RowMetric, TextMetric)):
             assert not metric.state(loss.output, empty).any()
 
 
@@ -192,15 +214,20 @@ def test_predictions_are_what_measures_and_tables_take(
     task = tasks.build(name, options, target)
     with torch.no_grad():
         prediction = task.predict(model, of.inputs)
-    assert torch.equal(prediction, task.loss(model, of, of.counts).output)
-    assert (prediction.shape[0], prediction.shape[-1]) == (COUNT, outputs)
-    assert prediction.dtype == dtype
+    output = task.loss(model, of, of.counts).output
+    assert output.dtype == dtype
+    assert name in WRITES or torch.equal(prediction, output)
+    assert len(prediction) == COUNT
+    assert name in WRITES or prediction.shape[-1] == outputs
     cheap, final = task.metrics(final=False), task.metrics(final=True)
     assert set(cheap) <= set(final)
     assert next(iter(cheap)) == next(iter(final))
     assert not any(isinstance(metric, RowMetric) for metric in cheap.values())
     for metric in final.values():
-        value = metric.of(prediction, targets) if isinstance(metric, RowMetric) else metric.value(metric.state(prediction, of))
+        if isinstance(metric, TextMetric):
+            value = metric.of_texts(task.table(prediction)["prediction"].tolist(), ["a b"] * COUNT)
+        else:
+            value = metric.of(prediction, targets) if isinstance(metric, RowMetric) else metric.value(metric.state(output, of))
         assert isinstance(value, float)
         assert np.isfinite(value)
     columns = task.table(prediction)

@@ -45,6 +45,9 @@ RECIPES: dict[str, str] = {
     "titanic-mlp": "titanic-mlp.toml",
     "views-linear": "views-linear.toml",
     "daily-views-mlp": "daily-views-mlp.toml",
+    "fra-eng-transformer": "fra-eng-transformer.toml",
+    "fra-eng-gru-attention": "fra-eng-gru-attention.toml",
+    "multi30k-transformer": "multi30k-transformer.toml",
 }
 
 

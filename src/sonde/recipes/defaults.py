@@ -59,6 +59,10 @@ _TABLE: dict[str, tuple[str, float, float, str]] = {
     "softmax-regression": ("adamw", 1e-2, 1e-2, "one-cycle"),
     "linear-regression": ("adamw", 1e-2, 1e-2, "one-cycle"),
     "embedding-bag": ("adamw", 1e-2, 1e-2, "one-cycle"),
+    "transformer-encoder": ("adamw", 1e-3, 1e-2, "one-cycle"),
+    "transformer-base": ("adamw", 5e-4, 1e-2, "one-cycle"),
+    **dict.fromkeys(("transformer", "seq2seq-rnn", "seq2seq-gru", "seq2seq-lstm"), ("adamw", 2e-3, 1e-2, "one-cycle")),
+    **dict.fromkeys(("seq2seq-rnn-attention", "seq2seq-gru-attention", "seq2seq-lstm-attention"), ("adamw", 2e-3, 1e-2, "one-cycle")),
 }
 
 
@@ -94,7 +98,8 @@ def complete(recipe: Recipe, facts: Facts) -> Recipe:
         chosen = {"name": "sgd", "lr": 1.0, "weight_decay": 0.0, "schedule": "constant"}
         epochs = 0
     elif facts.tokens:
-        optimizer, lr, decay, schedule = _RUNNING_TEXT
+        # A Transformer needs the rate to rise at first.
+        optimizer, lr, decay, schedule = ("adamw", 1.5e-3, 1e-2, "one-cycle") if name == "transformer-decoder" else _RUNNING_TEXT
         chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
         batch = recipe.training.batch_size or LANES
         steps = recipe.task.options.get("steps", WINDOW)
@@ -131,11 +136,11 @@ def _without_none(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _batch_size(name: str, facts: Facts) -> int:
-    """A power of two: 128 for pictures, else about a hundredth of the examples within 16 … 1,024."""
+    """A power of two: 128 for pictures, else about a hundredth of the examples within 16 … 1,024, of pairs of sentences within 16 … 64."""
     if facts.kind == "images":
         return 128 if facts.examples >= 5_000 else 32
-    size = 16
-    while size < 1_024 and size * 100 < facts.examples:
+    size, most = 16, 64 if facts.kind == "pairs" else 1_024
+    while size < most and size * 100 < facts.examples:
         size *= 2
     return size
 
