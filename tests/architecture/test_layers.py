@@ -68,6 +68,7 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "sklearn": frozenset({"data", "search", "sklearn", "sonde.models.visual_words"}),
     "skimage": frozenset({"sonde.models.visual_words"}),
     "PIL": frozenset({"data", "explain", "export", "report"}),
+    "tokenizers": frozenset({"data"}),
     "safetensors": frozenset({"sonde.models.weights", "training", "sonde.run", "export"}),
     "jaxtyping": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training", "explain", "cost"}),
     "huggingface_hub": frozenset({"sonde.finetune.hub"}),

@@ -19,6 +19,7 @@ from sonde.data.batch import NO_TARGET, Batch
 from sonde.data.prepare.tokenizers import from_json
 from sonde.metrics.rows import RowMetric
 from sonde.metrics.texts import TextMetric
+from sonde.models.skip_gram import Config, SkipGram
 from sonde.nn.sequence import State
 
 COUNT, FEATURES, STEPS = 24, 5, 4
@@ -29,6 +30,7 @@ WRITTEN = {
     "kind": "tokens", "columns": ["target"], "tokenizer": {"name": "characters", "alphabet": "abc"}, "form": "raw", "length": 4
 }
 TOKENS = {"kind": "tokens", "columns": [], "tokenizer": {"name": "characters", "alphabet": "abc"}}
+WORDS = TOKENS | {"kind": "words"}  # the same target; here examples are windows with candidates
 
 # For each task: options and targets to try it with. A task that is added to TASKS is added here.
 TRIED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
@@ -46,6 +48,7 @@ TRIED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "forecasting": [({"window": FEATURES}, NUMBERS | {"columns": ["y"], "mean": [1.0], "std": [1.0]}), ({"horizon": 2}, NUMBERS)],
     "translation": [({}, WRITTEN), ({"smoothing": 0.1, "beam": 2, "longest": 5}, WRITTEN)],
     "language-modelling": [({}, TOKENS), ({"smoothing": 0.1}, TOKENS)],
+    "word-vectors": [({"window": 2}, WORDS)],
     "tagging": [({}, TAGS), ({"smoothing": 0.1}, TAGS | {"spans": False})],
 }
 WRITES = ("translation",)  # predictions are what is written, measures are taken from the loss's output
@@ -99,6 +102,10 @@ def examples(target: dict[str, Any]) -> tuple[torch.Tensor | tuple[torch.Tensor,
             lengths = torch.randint(1, STEPS + 1, (COUNT,), generator=generator)
             return (tokens[:, :-1], lengths), tokens[:, 1:].masked_fill(torch.arange(STEPS) >= lengths[:, None], NO_TARGET), outputs
         return tokens[:, :-1], tokens[:, 1:].masked_fill(padding, NO_TARGET), outputs
+    if target["kind"] == "words":
+        outputs = len(from_json(target["tokenizer"]).pieces)
+        words = torch.randint(1, outputs, (COUNT, STEPS + 3), generator=generator)
+        return (words[:, :STEPS], words[:, STEPS:]), words[:, STEPS], 3  # loss, wins, and of how many
     inputs = torch.randn(COUNT, FEATURES, generator=generator, dtype=torch.float64)
     if target["kind"] == "classes":
         outputs = len(target["classes"])
@@ -112,6 +119,9 @@ def network(outputs: int, target: dict[str, Any]) -> nn.Module:
     torch.manual_seed(1)
     if target["kind"] == "tags":
         return Tagger(outputs).double()
+    if target["kind"] == "words":
+        words = len(from_json(target["tokenizer"]).pieces)
+        return SkipGram(Config(vocabulary=words, outputs=words, width=6)).double()
     if target["kind"] == "tokens":
         return (Translating if target["columns"] else Foretelling)(outputs).double()
     return nn.Sequential(nn.Linear(FEATURES, 6), nn.Tanh(), nn.Linear(6, outputs)).double()
@@ -120,7 +130,8 @@ def network(outputs: int, target: dict[str, Any]) -> nn.Module:
 def batch(inputs: torch.Tensor | tuple[torch.Tensor, ...], targets: torch.Tensor, piece: slice) -> Batch:
     several = inputs if isinstance(inputs, tuple) else (inputs,)
     index = torch.arange(len(targets))[piece]
-    return Batch(tuple(each[piece] for each in several), targets[piece], index, {"examples": known(targets[piece])})
+    counts = {"examples": known(targets[piece])}
+    return Batch(tuple(each[piece] for each in several), targets[piece], index, counts | {"pairs": STEPS * counts["examples"]})
 
 
 def known(targets: torch.Tensor) -> float:
@@ -149,7 +160,7 @@ def test_a_task_has_four_methods_options_and_a_way_to_be_built(name: str) -> Non
 def test_loss_is_a_differentiable_number(name: str, options: dict[str, Any], target: dict[str, Any]) -> None:
     inputs, targets, outputs = examples(target)
     model = network(outputs, target)
-    loss = tasks.build(name, options, target).loss(model, batch(inputs, targets, slice(None)), {"examples": known(targets)})
+    loss = tasks.build(name, options, target).loss(model, batch(inputs, targets, slice(None)), {"examples": known(targets), "pairs": STEPS * known(targets)})
     loss.value.backward()
     assert loss.value.shape == ()
     assert loss.value.isfinite()
@@ -164,7 +175,7 @@ def test_loss_is_a_differentiable_number(name: str, options: dict[str, Any], tar
 @given(cuts=st.lists(st.integers(0, COUNT), max_size=5))
 def test_pieces_of_a_batch_add_up_to_the_batch(name: str, options: dict[str, Any], target: dict[str, Any], cuts: list[int]) -> None:
     inputs, targets, outputs = examples(target)
-    task, totals = tasks.build(name, options, target), {"examples": known(targets)}
+    task, totals = tasks.build(name, options, target), {"examples": known(targets), "pairs": STEPS * known(targets)}
     one = network(outputs, target)
     whole = task.loss(one, batch(inputs, targets, slice(None)), totals)
     whole.value.backward()
@@ -189,7 +200,7 @@ def test_a_batch_without_examples_gives_zero_gradients_that_are_connected(
     inputs, targets, outputs = examples(target)
     model, empty = network(outputs, target), batch(inputs, targets, slice(0, 0))
     task = tasks.build(name, options, target)
-    loss = task.loss(model, empty, {"examples": 7.0})
+    loss = task.loss(model, empty, {"examples": 7.0, "pairs": 7.0})
     loss.value.backward()
     assert loss.value.item() == 0
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -23,6 +24,7 @@ def evaluate(
     at_least: Annotated[tuple[str, ...], many("exit with 1 unless this is reached: --at-least accuracy=0.9 (repeatable)")] = (),
     at_most: Annotated[tuple[str, ...], many("exit with 1 above this: --at-most rmse=50000 (repeatable)")] = (),
     compare: Annotated[tuple[str, ...], many("texts to rank by how likely the run's language model finds them", several=True)] = (),
+    analogies: Annotated[Path | None, Parameter(help="answer these questions by the run's word vectors (word2vec's questions-words.txt)")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps [default: the best there is]")] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -36,6 +38,8 @@ def evaluate(
     loaded = Run.load(run).to(device)
     if compare:
         return _compared(loaded, compare, json=json)
+    if analogies is not None:
+        return _answered(loaded, analogies, limits, json=json)
     _known(limits, loaded.metrics)  # before the work, and before a look at the test part is spent
     found = loaded.evaluate(data, part=part)
     for note in found["notes"]:
@@ -67,6 +71,26 @@ def _compared(run: Any, texts: tuple[str, ...], *, json: bool) -> Answer:
     rows = [{name: getattr(one, name) for name in columns} for one in found]
     shown = [tuple(row.values()) for row in rows]
     return Answer({"run": str(run.path), "texts": rows}, table(shown, [name.replace("_", " ") for name in columns]), json=json)
+
+
+def _answered(run: Any, path: Path, limits: list[tuple[str, str, float]], *, json: bool) -> Answer:
+    """How many questions of analogy the word vectors answer, by section and in all."""
+    from sonde.word_vectors import read_questions, word_vectors
+
+    questions, vectors = read_questions(path), word_vectors(run)
+    _known(limits, {"accuracy": None})
+    counts = {section: (*vectors.analogies(some), len(some)) for section, some in questions.items()}
+    counts["all"] = tuple(sum(column) for column in zip(*counts.values(), strict=True))
+    rows: list[dict[str, Any]] = [
+        {"section": section, "right": right, "asked": asked, "questions": total, "accuracy": right / asked if asked else None}
+        for section, (right, asked, total) in counts.items()
+    ]
+    accuracy = rows[-1]["accuracy"] or 0.0
+    checks = [_check(kind, name, limit, accuracy) for kind, name, limit in limits]
+    passed = all(check["met"] for check in checks)
+    text = "\n".join([table([tuple(row.values()) for row in rows], tuple(rows[-1])), *map(_sentence, checks)])
+    document = {"run": str(run.path), "analogies": rows, "thresholds": checks, "passed": passed}
+    return Answer(document, text, json=json, code=0 if passed else SHORT)
 
 
 def _known(limits: list[tuple[str, str, float]], values: Mapping[str, Any]) -> None:

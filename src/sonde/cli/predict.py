@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TEXT = Group("Text", sort_key=1)
 Format = Literal["table", "csv", "json", "jsonl", "parquet"]
 SHOWN = 50  # rows that the table shows
+NEIGHBOURS = 10  # words that are shown where --next does not say how many
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def predict(
     out: Annotated[Path | None, Parameter(help="write here instead of to standard output; the ending names the format")] = None,
     format: Annotated[Format | None, Parameter(help="how predictions are written [default: table, or by --out's ending]")] = None,
     submission: Annotated[Path | None, Parameter(help="a contest's sample file: its ids, order and columns are checked and kept")] = None,
-    text: Annotated[tuple[str, ...], many("a text to continue, translate or judge (repeatable)", group=TEXT)] = (),
+    text: Annotated[tuple[str, ...], many("a text to continue, translate or judge; a word whose neighbours are sought (repeatable)", group=TEXT)] = (),
     length: Annotated[int, Parameter(group=TEXT, help="most tokens that are written")] = 200,
     temperature: Annotated[float, Parameter(group=TEXT, help="0: the likeliest token each time; above: drawn, flatter as it rises")] = 0.0,
     top_k: Annotated[int, Parameter(group=TEXT, help="draw from the k likeliest tokens [default: all]", show_default=False)] = 0,
@@ -52,7 +53,7 @@ def predict(
     beam: Annotated[int, Parameter(group=TEXT, help="prefixes kept by a beam search")] = 1,
     seed: Annotated[int, Parameter(group=TEXT, help="same seed, same text")] = 0,
     stop: Annotated[tuple[str, ...], many("end before this (repeatable)", group=TEXT)] = (),
-    next: Annotated[int, Parameter(group=TEXT, help="show so many likeliest next tokens instead of writing", show_default=False)] = 0,
+    next: Annotated[int, Parameter(group=TEXT, help="show so many likeliest next tokens instead of writing, or so many nearest words", show_default=False)] = 0,
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps [default: the best there is]")] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -80,8 +81,8 @@ def predict(
     document = {"run": run, "rows": rows.height, "columns": rows.columns}
     if out is not None:
         _write(rows, out, kind)
-        text = f"{number(rows.height)} predictions in {out}"
-        return Answer({**document, "out": str(out)}, text, json=json)
+        said = f"{number(rows.height)} predictions in {out}"
+        return Answer({**document, "out": str(out)}, said, json=json)
     if kind == "table" and rows.height > SHOWN and not json:
         say(f"the first {SHOWN} of {number(rows.height)} rows; --out FILE or --format csv gives all", quiet=quiet)
     return Answer({**document, "predictions": rows.to_dicts() if json else None}, "" if json else _text(rows, kind), json=json)
@@ -95,11 +96,13 @@ def _text_answer(path: str, texts: tuple[str, ...], manner: Manner, next: int, d
     run = Run.load(path).to(device)
     task = run.description["task"]["name"]
     how = writing.Manner(**vars(manner))
+    if task == "word-vectors":
+        return _neighbours(run, texts, next or NEIGHBOURS, json=json)
     if task == "language-modelling" and next:
         found = {text: writing.next_tokens(run, text, next) for text in texts}
-        rows = [(text, repr(piece), p) for text, pieces in found.items() for piece, p in pieces]
+        likely = [(text, repr(piece), p) for text, pieces in found.items() for piece, p in pieces]
         tokens = [{"text": text, "next": [{"token": piece, "probability": p} for piece, p in pieces]} for text, pieces in found.items()]
-        return Answer({"run": path, "texts": tokens}, table(rows, ("after", "token", "probability")), json=json)
+        return Answer({"run": path, "texts": tokens}, table(likely, ("after", "token", "probability")), json=json)
     if task == "language-modelling":
         written = []
         for text in texts:
@@ -112,6 +115,17 @@ def _text_answer(path: str, texts: tuple[str, ...], manner: Manner, next: int, d
         return Answer({"run": path, "texts": pairs}, "\n".join(done), json=json)
     rows = run.predict(_frame(run, texts))
     return Answer({"run": path, "texts": rows.to_dicts()}, table(rows.rows(), rows.columns), json=json)
+
+
+def _neighbours(run: Run, texts: tuple[str, ...], count: int, *, json: bool) -> Answer:
+    """The words nearest to words, or to sums and differences of them."""
+    from sonde.word_vectors import word_vectors
+
+    vectors = word_vectors(run)
+    found = {text: vectors.neighbours(text, count) for text in texts}
+    rows = [(text, word, cosine) for text, words in found.items() for word, cosine in words]
+    told = [{"text": text, "neighbours": [{"word": word, "cosine": cosine} for word, cosine in words]} for text, words in found.items()]
+    return Answer({"run": str(run.path), "texts": told}, table(rows, ("near", "word", "cosine")), json=json)
 
 
 def _shown(prompt: str, pieces: Iterator[str]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from sonde.data.checks.look import Looked, look
 from sonde.data.checks.subject import Rows, Subject
 from sonde.data.contents import Content, Part
 from sonde.data.infer import Inferred
-from sonde.data.split import Selection
+from sonde.data.split import RUNNING, Selection
 from sonde.errors import DataError, Problem
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
@@ -104,7 +104,7 @@ def _problems(subject: Subject, looked: Looked) -> list[Problem]:
         found += leaks.check(subject) + duplicates.check(subject)
     if kind in text.KINDS:
         found += text.check(subject)
-        if subject.task != "language-modelling":  # the lines of a running text come again as they like
+        if subject.task not in RUNNING:  # the lines of a running text come again as they like
             found += duplicates.check(subject)
     if kind == "series":
         found += series.check(subject)

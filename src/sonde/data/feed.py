@@ -1,4 +1,4 @@
-"""The way from columns to batches: rows in a shuffled order, or running text in lanes."""
+"""The way from columns to batches: rows in a shuffled order, running text in lanes, or its words one by one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import torch
 from sonde.data.batches import Augment, Batches, Mix
 from sonde.data.lanes import LaneBatches
 from sonde.data.prepare.columns import Columns
+from sonde.data.skip_grams import SkipGrams
 
 # Lanes of running text that is measured, whatever the batch size was: each lane but the first begins without what stands before it,
 # so their number is part of the measure.
 MEASURED_LANES: Final = 16
 
-Feed = Batches | LaneBatches
+Feed = Batches | LaneBatches | SkipGrams
 
 
 def feed(
@@ -32,9 +33,23 @@ def feed(
     augment: Augment | None = None,
     mix: Mix | None = None,
 ) -> Feed:
-    """The examples `index` in batches, as `Batches` says. Of running text the batch size is the number of lanes."""
+    """The examples `index` in batches, as `Batches` says. Of running text the batch size is the number of lanes, of words that of tokens."""
     if columns.window:
         first, last = (int(index[0]), int(index[-1]) + 1) if len(index) else (0, 0)
+        if columns.around is not None:
+            return SkipGrams(
+                columns.inputs[0],
+                first,
+                last,
+                columns.around,
+                batch_size=batch_size,
+                seed=seed,
+                shuffle=shuffle,
+                device=device,
+                rank=rank,
+                world_size=world_size,
+                accumulate=accumulate,
+            )
         return LaneBatches(
             columns.inputs[0],
             first,

@@ -16,7 +16,7 @@ from sonde.data.contents import Content
 from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 
 FEW = 20  # distinct values: a number with at most so many, all whole, is taken for a class
-TASKS = ("classification", "multi-label-classification", "regression", "forecasting", "language-modelling", "translation", "tagging")
+TASKS = ("classification", "multi-label-classification", "regression", "forecasting", "language-modelling", "word-vectors", "translation", "tagging")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ def infer(content: Content, data: recipe.Data, task: str | None = None) -> Infer
         _refuse(found, "give a column of numbers in time order, or another --task", where=content.origin)
     if task == "language-modelling" or (content.kind == "text" and not data.target and content.target is None and task is None):
         return _running_text(content, given=task is not None)
+    if task == "word-vectors":
+        return _words(content)
     if content.kind == "pairs" or task == "translation":
         return _pairs(content, given=task)
     if content.kind == "tagged" or task == "tagging":
@@ -66,6 +68,13 @@ def _running_text(content: Content, *, given: bool) -> Inferred:
         _refuse(found, "give a text file, or name a column of text with --text", where=content.origin)
     reason = "as --task says" if given else f"{content.reason}: the next token is foretold from those before"
     return Inferred("language-modelling", (), reason, "--target and --task")
+
+
+def _words(content: Content) -> Inferred:
+    if content.kind != "text":
+        found = f"word vectors are learned from running text, and this is of kind {content.kind}"
+        _refuse(found, "give a text file, or name a column of text with --text", where=content.origin)
+    return Inferred("word-vectors", (), "as --task says", "--task")
 
 
 def _pairs(content: Content, *, given: str | None) -> Inferred:

@@ -18,7 +18,8 @@ from sonde.data.contents import Content, Examples, Part
 from sonde.data.prepare.dates import as_dates, date_format
 from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 
-ORDERED = ("forecasting", "language-modelling")  # tasks whose examples stand in an order that a split keeps
+RUNNING = ("language-modelling", "word-vectors")  # tasks of running text, of which a part is a stretch
+ORDERED = ("forecasting", *RUNNING)  # tasks whose examples stand in an order that a split keeps
 SHARE = 0.15  # of all examples: the validation part, and the test part
 
 
@@ -56,7 +57,7 @@ def split(content: Content, data: recipe.Data, *, task: str, targets: tuple[str,
         "test": 0 if "test" in parts else _count(data.test, 0.0 if given else default, len(whole), "test"),
         "validation": 0 if "validation" in parts else _count(data.validation, default, len(whole), "validation"),
     }
-    amounts, series = (sizes["test"], sizes["validation"]), content.kind == "series" or task == "language-modelling"
+    amounts, series = (sizes["test"], sizes["validation"]), content.kind == "series" or task in RUNNING
     cuts = _cut(whole, data, strategy, targets=targets, seed=seed, sizes=amounts, origin=content.origin, series=series)
     drawn: dict[Part, Selection] = {"train": Selection(whole.examples, cuts[2])}
     if data.examples is not None and data.examples < len(cuts[2]):
@@ -120,7 +121,7 @@ def _strategy(content: Content, data: recipe.Data, task: str) -> str:
     if content.kind == "series" and data.split not in (None, "time", "given"):
         what = f"--split {data.split} would put the days around an unseen day into training"
         raise RecipeError(what, where="data.split", remedy="leave out --split: a series is cut by time")
-    if task == "language-modelling" and data.split not in (None, "time", "given"):
+    if task in RUNNING and data.split not in (None, "time", "given"):
         what = f"--split {data.split} would tear the lines of the text apart"
         raise RecipeError(what, where="data.split", remedy="leave out --split: the end of the text is held out")
     if data.split is not None and data.split != "given":
@@ -136,7 +137,7 @@ def _strategy(content: Content, data: recipe.Data, task: str) -> str:
     if data.group is not None and data.time is not None:
         remedy = "say which one goes first: --split group or --split time"
         raise RecipeError("--group and --time were both given", where="data.split", remedy=remedy)
-    if data.time is not None or content.kind == "series" or task == "language-modelling":
+    if data.time is not None or content.kind == "series" or task in RUNNING:
         return "time"
     if data.group is not None:
         return "group"

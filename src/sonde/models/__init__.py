@@ -61,6 +61,8 @@ MODELS: dict[str, str] = {
     **dict.fromkeys(("unigram", "bigram", "trigram", "ngram"), "sonde.models.ngram"),
     "markov-linear": "sonde.models.markov",
     "markov-mlp": "sonde.models.markov",
+    "skip-gram": "sonde.models.skip_gram",
+    "cbow": "sonde.models.cbow",
     "rnn": "sonde.models.rnn",
     "gru": "sonde.models.gru",
     "lstm": "sonde.models.lstm",
@@ -87,6 +89,8 @@ FITS: dict[str, tuple[str, ...]] = {
     "perceptron": ("classification",),
     "visual-words": ("classification",),
     **dict.fromkeys(("unigram", "bigram", "trigram", "ngram", "markov-linear", "markov-mlp"), ("language-modelling",)),
+    **dict.fromkeys(("rnn", "gru", "lstm"), ("language-modelling", "classification", "multi-label-classification", "regression", "tagging")),
+    **dict.fromkeys(("skip-gram", "cbow"), ("word-vectors",)),
     "embedding-bag": ("classification", "multi-label-classification", "regression"),
     "transformer-decoder": ("language-modelling", "classification", "multi-label-classification", "regression", "tagging"),
     "transformer-encoder": ("classification", "multi-label-classification", "regression", "tagging"),
@@ -120,7 +124,7 @@ def config(name: str, table: dict[str, Any]) -> Any:
 
 
 # What a model of tokens is to give, by task: something for each token, or one answer for the whole sequence (all other tasks).
-PER: dict[str, Literal["token"]] = {"language-modelling": "token", "translation": "token", "tagging": "token"}
+PER: dict[str, Literal["token"]] = {"language-modelling": "token", "word-vectors": "token", "translation": "token", "tagging": "token"}
 
 Reads = Literal["images", "numbers", "tokens"]
 

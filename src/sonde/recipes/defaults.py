@@ -32,6 +32,8 @@ def model_for(facts: Facts) -> str:
         return "transformer"
     if facts.kind == "tagged":
         return "lstm"
+    if facts.task == "word-vectors":
+        return "skip-gram"
     if facts.kind == "text":
         return "gru" if facts.task == "language-modelling" else "embedding-bag"
     if facts.kind == "images":
@@ -69,6 +71,9 @@ _TABLE: dict[str, tuple[str, float, float, str]] = {
 # Running text: rows of a batch, which are read side by side, and the tokens of a row where the task does not say (data/prepare/text.py).
 _RUNNING_TEXT = ("adamw", 3e-3, 1e-2, "cosine")
 LANES, WINDOW = 32, 64
+# Word vectors: a batch is made of so many tokens.
+_WORDS = ("adam", 5e-3, 0.0, "one-cycle")
+WORDS = 1_024
 
 # Models that need no epochs, and the solver of which that holds.
 _SOLVED = {"linear-regression": "closed-form", "visual-words": "svm"}
@@ -97,6 +102,11 @@ def complete(recipe: Recipe, facts: Facts) -> Recipe:
     elif name in _SOLVED and recipe.model.config.get("solver", _SOLVED[name]) == _SOLVED[name]:
         chosen = {"name": "sgd", "lr": 1.0, "weight_decay": 0.0, "schedule": "constant"}
         epochs = 0
+    elif facts.task == "word-vectors":
+        optimizer, lr, decay, schedule = _WORDS
+        chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
+        batch = recipe.training.batch_size or WORDS
+        epochs = _epochs(facts.tokens, batch, updates=3_000, most=30)
     elif facts.tokens:
         # A Transformer needs the rate to rise at first.
         optimizer, lr, decay, schedule = ("adamw", 1.5e-3, 1e-2, "one-cycle") if name == "transformer-decoder" else _RUNNING_TEXT

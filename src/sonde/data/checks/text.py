@@ -12,6 +12,7 @@ import polars as pl
 from sonde.data.checks.columns import Column, Role
 from sonde.data.checks.subject import Rows, Subject, count, quoted, sample_of, verb
 from sonde.data.prepare.text import LENGTH
+from sonde.data.split import RUNNING
 from sonde.errors import Problem
 
 KINDS: Final = ("text", "pairs", "tagged")
@@ -56,7 +57,7 @@ def check(subject: Subject) -> list[Problem]:
         held = {name: _as_text(rows, name, chosen) for name in READ[kind] if name in rows.examples.frame.columns}
         for name, values in held.items():
             problems += wrong_characters(subject, rows, name, values, chosen)
-            if subject.task != "language-modelling":
+            if subject.task not in RUNNING:
                 problems += long_texts(subject, rows, name, values, chosen)
         if kind == "pairs" and len(held) == 2:
             problems += odd_pairs(subject, rows, held["source"], held["target"], chosen)

@@ -25,6 +25,7 @@ from torch import Tensor
 from sonde.data.contents import Chosen, Examples
 from sonde.data.prepare.fit import Fitted
 from sonde.data.prepare.images import ImagePreparation
+from sonde.data.prepare.neighbourhood import Neighbourhood
 from sonde.data.prepare.series import SeriesPreparation
 from sonde.data.prepare.target import Target
 from sonde.data.prepare.text import TextPreparation
@@ -45,7 +46,8 @@ class Columns:
     `inputs` as the model reads them (data/batch.py), category codes as int32. `targets` int64 (row,) or float32
     (row, output), or None. `valid` bool (row,): which examples can be used (a picture that cannot be read, a window that
     is not whole or, where targets are known, a missing target cannot). `mapped`: whether they stand in files. `window`: 0, or
-    of running text, whose rows are its tokens, how many of them a batch row holds.
+    of running text, whose rows are its tokens, how many of them a batch row holds. `around`: what words of it are learned from, where
+    they are learned one by one.
     """
 
     inputs: tuple[Tensor, ...]
@@ -53,6 +55,7 @@ class Columns:
     valid: np.ndarray
     mapped: bool = False
     window: int = 0
+    around: Neighbourhood | None = None
 
     def __len__(self) -> int:
         return len(self.valid)

@@ -17,6 +17,7 @@ from sonde.data.prepare.series import SeriesPreparation, fit_series
 from sonde.data.prepare.table import TablePreparation, fit_table
 from sonde.data.prepare.target import Target
 from sonde.data.prepare.text import WINDOW, TextPreparation, fit_text
+from sonde.data.prepare.word_vectors import fit_words
 from sonde.data.split import Selection
 from sonde.errors import RunError
 
@@ -64,6 +65,8 @@ def fit_preparation(
     """
     if content.kind == "images":
         return fit_images(train, data)
+    if content.kind == "text" and task == "word-vectors":
+        return fit_words(train, data, options or {}, column="text")
     if content.kind == "text":
         steps = positive(options or {}, "steps", default=WINDOW) if task == "language-modelling" else 0
         return fit_text(train, data, column="text", window=steps)

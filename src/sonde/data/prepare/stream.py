@@ -51,7 +51,7 @@ def _pieces(prep: TextPreparation, examples: Examples) -> Iterator[tuple[np.ndar
 
 
 def _columns(stream: np.ndarray, prep: TextPreparation, *, mapped: bool = False) -> Columns:
-    return Columns((torch.from_numpy(stream),), None, np.ones(len(stream), dtype=bool), mapped, window=prep.window)
+    return Columns((torch.from_numpy(stream),), None, np.ones(len(stream), dtype=bool), mapped, window=prep.window, around=prep.around)
 
 
 def _write(prep: TextPreparation, examples: Examples, path: Path, starts: Path) -> None:

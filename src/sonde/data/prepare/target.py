@@ -112,9 +112,10 @@ def fit_target(
     Classes stand in the order of their numbers or letters. `transform` left open becomes log where all targets are
     positive and their skewness exceeds 1.5 and shrinks by it, else standardise.
     """
-    if task == "language-modelling":
+    if task in ("language-modelling", "word-vectors"):
         assert text is not None
-        return Target({"kind": "tokens", "columns": [], "tokenizer": text.tokenizer.to_json()}, "the next token")
+        why = "the next token" if task == "language-modelling" else "the word in the middle of a window"
+        return Target({"kind": "tokens", "columns": [], "tokenizer": text.tokenizer.to_json()}, why)
     if task == "tagging":
         assert text is not None
         return Target(fit_tags(selection, columns[0], length=text.length), "the tag of each token")
