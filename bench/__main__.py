@@ -30,6 +30,8 @@ NAMES = (
     "daily_views",
     "house_prices",
     "kill_resume",
+    "sst2",
+    "wnut17",
     "big_csv",
     "lenet_epoch_peers",
     "resnet18_training",

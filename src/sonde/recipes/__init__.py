@@ -44,6 +44,8 @@ RECIPES: dict[str, str] = {
     "adult-mlp": "adult-mlp.toml",
     "titanic-mlp": "titanic-mlp.toml",
     "views-linear": "views-linear.toml",
+    "sst2-embedding-bag": "sst2-embedding-bag.toml",
+    "wnut17-lstm": "wnut17-lstm.toml",
     "daily-views-mlp": "daily-views-mlp.toml",
     "fra-eng-transformer": "fra-eng-transformer.toml",
     "fra-eng-gru-attention": "fra-eng-gru-attention.toml",

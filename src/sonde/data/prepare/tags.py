@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sonde.data.batch import NO_TARGET
 from sonde.data.split import Selection
 from sonde.errors import Problem
 
@@ -26,6 +25,8 @@ def fit_tags(train: Selection, column: str, *, length: int) -> dict[str, Any]:
 
 def encode_tags(values: pl.Series, table: dict[str, Any], *, lines: np.ndarray | None) -> tuple[np.ndarray, list[Problem]]:
     """int64 (row, length) numbers of tags, NO_TARGET after each sentence's end; tags that the training part does not have are problems."""
+    from sonde.ops.losses import NO_TARGET  # late: what is wrong with data is told before PyTorch is loaded
+
     lengths = values.list.len().to_numpy().astype(np.int64)
     codes = values.explode().cast(pl.Enum(table["classes"]), strict=False).to_physical().cast(pl.Int64).fill_null(NO_TARGET).to_numpy()
     row = np.repeat(np.arange(len(lengths)), lengths)
