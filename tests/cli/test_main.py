@@ -41,7 +41,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
         (
             ["train", "--optimizer", "adm"],
             "sonde train: --optimizer cannot be 'adm'",
-            "did you mean 'adam'? --optimizer takes sgd, momentum, adam, adamw",
+            "did you mean 'adam'? --optimizer takes sgd, momentum, nesterov, adam, adamw",
         ),
         (["train", "a.csv", "b.csv"], "sonde train: 'b.csv' is one argument too many", "lists of names go with commas: --drop Id,Name"),
         (["train", "--seed", "1", "--seed", "2"], "sonde train: --seed is given more than once", "give it once"),

@@ -58,7 +58,7 @@ The name of each row (its id, picture or number) stands beside its prediction, i
     "tasks": ("sonde.cli.tasks:tasks", "List kinds of problem and their options for --set task.…"),
     "cost": (
         "sonde.cli.cost:cost",
-        """Say what a model costs: parameters, multiply-adds, memory and time, layer by layer, before it is trained.
+        """Say what a model costs before it is trained: operations, memory and time.
 
   sonde cost resnet18 --input 3x32x32 --batch 128 --optimizer momentum
   sonde cost runs/leaves-1 --measure          with a short run beside the prediction
