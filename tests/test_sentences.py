@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import polars as pl
 import pytest
 
 import sonde
-from sonde.errors import DataError, RecipeError
+from sonde.errors import DataError, RecipeError, RunError
 from sonde.recipe import read
 
 GOOD, BAD, THINGS = ("a fine", "a moving", "a great"), ("a dull", "a stupid", "a weak"), ("film", "story", "book", "play")
@@ -110,6 +111,26 @@ def test_a_run_begins_from_another_with_its_vocabulary(classified: sonde.Run, tm
     path.write_text(path.read_text(encoding="utf-8").replace("film", "opera"), encoding="utf-8")
     run = sonde.train(str(path), weights=str(classified.path), epochs=1, out=tmp_path / "run")
     assert run.preparation.to_json() == classified.preparation.to_json()
+
+
+def test_the_vocabulary_of_another_run_is_refused(
+    classified: sonde.Run,  # type: ignore[name-defined]
+    tagged: sonde.Run,  # type: ignore[name-defined]
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(classified.path, tmp_path / "run")
+    shutil.copytree(tagged.path / "preprocessing", tmp_path / "run" / "preprocessing", dirs_exist_ok=True)
+    with pytest.raises(RunError, match=r"the preprocessing has a vocabulary of [\d,]+ pieces, and the model one of [\d,]+: it is another run's"):
+        sonde.load(tmp_path / "run").predict(["a great play"])
+
+
+def test_parts_from_other_files(tmp_path: Path) -> None:
+    settings = {"model.width": 8, "model.buckets": 32}
+    path, test = reviews(tmp_path / "reviews.tsv", 120), reviews(tmp_path / "held.tsv", 40)
+    run = sonde.train(str(path), test=str(test), epochs=1, settings=settings, out=tmp_path / "run")
+    assert run.metrics_file["examples"] == {"train": 102, "validation": 18, "test": 40}
+    tags = sonde.train(str(names(tmp_path / "n.conll", 60)), test=str(names(tmp_path / "t.conll", 30)), model="gru", epochs=1, out=tmp_path / "tags")
+    assert tags.metrics_file["examples"]["test"] == 30
 
 
 def test_tagged_tokens_are_read_as_they_stand(tmp_path: Path) -> None:

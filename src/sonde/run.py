@@ -156,7 +156,11 @@ class Run:
 
     @cached_property
     def _prepared(self) -> tuple[Any, Any]:
-        return self.folds[0]._prepared if self.folds else load_preparation(self.path / "preprocessing")
+        if self.folds:
+            return self.folds[0]._prepared
+        found = load_preparation(self.path / "preprocessing")
+        self._check_vocabulary(found[0])
+        return found
 
     @property
     def preparation(self) -> Any:
@@ -179,6 +183,13 @@ class Run:
         checkpoint, self.said = Checkpoints(self.path).load("best")
         model.network.load_state_dict(averaged(checkpoint))
         return model.to(self.device).eval()
+
+    def _check_vocabulary(self, preparation: Any) -> None:
+        """RunError where the preprocessing is another run's, so that the numbers of its tokens mean something else here."""
+        pieces, known = preparation.sizes.get("vocabulary"), self.description["model"]["config"].get("vocabulary")
+        if pieces != known and pieces is not None and known is not None:
+            what = f"the preprocessing has a vocabulary of {pieces:,} pieces, and the model one of {known:,}: it is another run's"
+            raise RunError(what, where=str(self.path / "preprocessing"), remedy="put the run's own back, or train it again from its recipe.toml")
 
     def to(self, device: str | None) -> Run:
         """The run with its model on another device."""

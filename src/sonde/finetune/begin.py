@@ -11,6 +11,7 @@ from torch import nn
 
 from sonde import models
 from sonde.data.prepare.images import ImagePreparation
+from sonde.data.prepare.text import TextPreparation
 from sonde.errors import RecipeError
 from sonde.finetune.labels import read_labels, shared_rows
 from sonde.finetune.recognise import Guess, channels_of, fitting_form, outputs_of, recognise, skeleton
@@ -87,6 +88,8 @@ def fitted(preparation: Any, recipe: Recipe, source: Source | None) -> tuple[Any
             raise RecipeError("this normalisation is one of pictures, and these data are none", where="data.normalise", remedy="use true, false or data")
         if source is None or source.run is None:
             return preparation, None
+        if isinstance(preparation, TextPreparation):
+            return source.run.preparation, f"text is read as {source.where} read it: the same tokeniser and vocabulary"
         return source.run.preparation, f"columns are read as {source.where} read them: the same types, codes and scales"
     said = None
     numbers: dict[str, list[float]]

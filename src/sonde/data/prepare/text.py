@@ -171,7 +171,7 @@ def fit_text(
                 break
     if not longest:
         raise DataError(Problem("error", f"column {column!r}", "the training part has no text", "name another column with --text"))
-    return TextPreparation(column, tokenizer, form, window, min(longest, data.length or LENGTH))
+    return TextPreparation(column, tokenizer, form, window, window or min(longest, data.length or LENGTH))
 
 
 def token_counts(prep: TextPreparation, train: Selection) -> np.ndarray:
