@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional as F
 
-from sonde.nn.recurrent import PARTS, SUMS, Cell, Recurrent
+from sonde.nn.recurrent import PARTS, SUMS, Cell, Recurrent, library
 from sonde.ops import recurrent as forms
 from sonde.ops.gru import gru, gru_steps, gru_steps_before
 from sonde.ops.lstm import lstm, lstm_steps
@@ -72,6 +73,29 @@ def test_gradients_are_those_of_differences_once_and_twice(name: str) -> None:
     given = arguments(cell, steps=3, rows=2)
     assert gradcheck(fast, given)
     assert gradgradcheck(fast, given)
+
+
+@pytest.mark.parametrize("cell", THEIRS)
+def test_the_kernels_of_pytorch_compute_the_same(cell: Cell) -> None:
+    """As on a GPU, and for an LSTM in float32 on a CPU."""
+    layer = Recurrent(cell, INPUTS, WIDTH).double()
+    x, state = draws(STEPS, ROWS, INPUTS), tuple(draws(ROWS, WIDTH, seed=seed) for seed in range(PARTS[cell]))
+    y, last = library(cell, x, state, list(layer.parameters()))
+    ours, after = layer(x, tuple(part[:, None] for part in state))
+    torch.testing.assert_close(y, ours, rtol=1e-12, atol=1e-12)
+    for a, b in zip(last, after, strict=True):
+        torch.testing.assert_close(a, b[:, 0], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [ROWS, 0])
+def test_an_lstm_of_tokens_in_either_precision(rows: int) -> None:
+    layer = Recurrent("lstm", INPUTS, WIDTH, layers=2, bidirectional=True)
+    twin = copy.deepcopy(layer).double()
+    tokens = torch.randint(INPUTS, (STEPS, rows), generator=torch.Generator().manual_seed(1))
+    found = [torch.autograd.grad(each(tokens)[0].square().sum(), list(each.parameters())) for each in (layer, twin)]
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(layer(tokens)[1][1].double(), twin(tokens)[1][1], rtol=1e-4, atol=1e-5)
 
 
 def test_only_the_memory_is_asked_for() -> None:

@@ -24,13 +24,14 @@ Cell = Literal["rnn", "gru", "lstm"]
 # How many sums a cell has for each unit, and how many tensors its state is: H, and of an LSTM C.
 SUMS: dict[Cell, int] = {"rnn": 1, "gru": 3, "lstm": 4}
 PARTS: dict[Cell, int] = {"rnn": 1, "gru": 1, "lstm": 2}
+NARROW = 256  # up to so many tokens one-hot vectors are made where PyTorch's kernels want them
 
 
 class Recurrent(nn.Module):
     """`layers` of cells on top of each other; a layer's output, both directions side by side, is the next one's input.
 
     `inputs` is the width of what comes in, or the number of tokens where these come in as they are: a token is then a
-    one-hot vector, which is never made. Between layers values drop out with probability `dropout` in training.
+    one-hot vector. Between layers values drop out with probability `dropout` in training.
     `reset_after` is the GRU's, see ops/gru.py. Weights start uniform within ±1/√width, biases at 0 but those of an LSTM's
     forget gate, which at 1 begins open (Jozefowicz, Zaremba and Sutskever 2015).
     """
@@ -99,9 +100,10 @@ class Recurrent(nn.Module):
             x = self.dropout(x) if layer else x
             sides = []
             for direction in self.directions:
-                states = self._run(turned(x, lengths) if direction else x, self._first(x, state, len(last)), f"_l{layer}{direction}")
-                last.append(tuple(ends(each, lengths) for each in states))
-                sides.append(turned(states[0], lengths) if direction else states[0])
+                first = self._first(x, state, len(last))
+                y, after = self._run(turned(x, lengths) if direction else x, first, f"_l{layer}{direction}", lengths)
+                last.append(after)
+                sides.append(turned(y, lengths) if direction else y)
             x = sides[0] if len(sides) == 1 else torch.cat(sides, -1)
         if lengths is not None:
             x = x * (torch.arange(len(x), device=x.device)[:, None] < lengths)[:, :, None]
@@ -114,19 +116,47 @@ class Recurrent(nn.Module):
             return (zeros,) * PARTS[self.cell]
         return tuple(part[:, place] for part in state)
 
-    def _run(self, x: Tensor, state: tuple[Tensor, ...], end: str) -> tuple[Tensor, ...]:
-        """One layer in one direction: H, and of an LSTM H and C, after every step."""
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        weight_ih, weight, bias_ih, bias = (getattr(self, name + end) for name in names)
+    def _run(self, x: Tensor, state: tuple[Tensor, ...], end: str, lengths: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One layer in one direction: outputs at every step, and the state after each row's last one."""
+        weight_ih, weight, bias_ih, bias = parameters = [getattr(self, name + end) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        if self._in_library(x, weight, lengths):
+            given = x if x.is_floating_point() else F.one_hot(x, self.inputs).to(weight.dtype)
+            y, after = library(self.cell, given, state, parameters)
+            return y, after if lengths is None else (ends(y, lengths),)
         if x.is_floating_point():
             gates = F.linear(x, weight_ih, bias_ih)
         else:  # a one-hot vector times a matrix is a row of it
             gates = F.embedding(x, (weight_ih + bias_ih[:, None]).t().contiguous())
         if self.cell == "rnn":
-            return rnn(gates, *state, weight, bias)
-        if self.cell == "gru":
-            return gru(gates, *state, weight, bias, reset_after=self.reset_after)
-        return lstm(gates, *state, weight, bias)
+            states: tuple[Tensor, ...] = rnn(gates, state[0], weight, bias)
+        elif self.cell == "gru":
+            states = gru(gates, state[0], weight, bias, reset_after=self.reset_after)
+        else:
+            states = lstm(gates, state[0], state[1], weight, bias)
+        return states[0], tuple(ends(each, lengths) for each in states)
+
+    def _in_library(self, x: Tensor, weight: Tensor, lengths: Tensor | None) -> bool:
+        """Whether PyTorch's own kernel runs this: cuDNN's of all cells, and of LSTM oneDNN's, which is as fast on a CPU as any.
+
+        They give C after the last step alone, cannot be differentiated twice, and of tokens need the one-hot vectors.
+        """
+        if torch.compiler.is_compiling() or (self.cell == "lstm" and lengths is not None) or not self.reset_after:
+            return False
+        if not x.is_floating_point() and self.inputs > NARROW:
+            return False
+        on_cpu = self.cell == "lstm" and weight.device.type == "cpu" and weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+        return weight.device.type == "cuda" or (on_cpu and torch.backends.mkldnn.is_available())
+
+
+def library(cell: Cell, x: Tensor, state: tuple[Tensor, ...], parameters: list[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """One layer in one direction by PyTorch's kernels: from x (step, row, input), the state, and W_ih, W_hh, b_ih, b_hh."""
+    first = [part[None].contiguous() for part in state]
+    options = (True, 1, 0.0, False, False, False)  # biases, one layer, no dropout, nothing random, one direction, steps first
+    if cell == "lstm":
+        y, h, c = torch.lstm(x, first, parameters, *options)
+        return y, (h[0], c[0])
+    y, h = (torch.gru if cell == "gru" else torch.rnn_tanh)(x, first[0], parameters, *options)
+    return y, (h[0],)
 
 
 def turned(x: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from sonde.ops.recurrent import earlier, runs_fast, summed, through
+from sonde.ops.recurrent import earlier, runs_fast, sigmoid_back, summed, tanh_back, through
 
 
 def gru(
@@ -68,17 +68,18 @@ class _After(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, gates: Tensor, h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        n, back = h.shape[1], weight.t()
-        own, sums, states = torch.empty_like(gates), torch.empty_like(gates), gates.new_empty(*gates.shape[:2], n)
-        before = h
-        for x, a, s, state in zip(gates, own, sums, states, strict=True):
-            torch.addmm(bias, before, back, out=a)
+        n = h.shape[1]
+        back_rz, back_h, bias_h = weight[: 2 * n].t(), weight[2 * n :].t(), bias[2 * n :]
+        sums, states = gates + F.pad(bias[: 2 * n], (0, n)), gates.new_empty(*gates.shape[:2], n)
+        own, before = torch.empty_like(states), h
+        for s, a, state in zip(sums.unbind(), own.unbind(), states.unbind(), strict=True):
             rz, candidate = s[:, : 2 * n], s[:, 2 * n :]
-            torch.add(x[:, : 2 * n], a[:, : 2 * n], out=rz).sigmoid_()
-            torch.addcmul(x[:, 2 * n :], rz[:, :n], a[:, 2 * n :], out=candidate).tanh_()
+            rz.addmm_(before, back_rz).sigmoid_()
+            torch.addmm(bias_h, before, back_h, out=a)
+            candidate.addcmul_(rz[:, :n], a).tanh_()
             before = torch.lerp(candidate, before, rz[:, n:], out=state)
         ctx.save_for_backward(gates, h, weight, bias, states)
-        ctx.kept = own[:, :, 2 * n :], sums
+        ctx.kept = own, sums
         return states
 
     @staticmethod
@@ -88,21 +89,22 @@ class _After(torch.autograd.Function):
             return through(gru_steps, (gates, h, weight, bias), grads, ctx.needs_input_grad)
         (own, sums), before = ctx.kept, earlier(h, states)
         r, z, candidate = sums.chunk(3, 2)
-        to_candidate = (1 - z).mul_(1 - candidate.square())
-        share = torch.empty_like(gates)  # of dH in the sums' gradients, then these themselves
-        to_r, to_z, to_own = share.chunk(3, 2)
+        delta = torch.empty_like(gates)  # first the share of dH in the gradients of H W + b
+        to_r, to_z, to_own = delta.chunk(3, 2)
+        to_candidate = tanh_back(1 - z, candidate)
         torch.mul(to_candidate, r, out=to_own)
-        torch.mul(to_own, own, out=to_r).mul_(1 - r)
-        torch.mul(before - candidate, z, out=to_z).mul_(1 - z)
-        dh, reached = torch.zeros_like(h), torch.empty_like(states)
-        steps = zip(grads[0], z, share, reached, strict=True)
-        for g, kept, delta, d in reversed(list(steps)):
-            torch.add(g, dh, out=d)
-            delta.view(len(h), 3, h.shape[1]).mul_(d[:, None])
-            torch.mul(d, kept, out=dh).addmm_(delta, weight)
-        outer = share.clone()
-        torch.mul(reached, to_candidate, out=outer.chunk(3, 2)[2])
-        return outer, dh, summed(share, before), share.flatten(0, 1).sum(0)
+        sigmoid_back(to_candidate * own, r, out=to_r)
+        sigmoid_back(before - candidate, z, out=to_z)
+        dh = torch.zeros_like(h)
+        steps = zip(*(each.unbind() for each in (grads[0], z, delta, to_candidate)), strict=True)
+        for g, kept, d, d_h in reversed(list(steps)):
+            dh.add_(g)
+            d.view(len(h), 3, h.shape[1]).mul_(dh[:, None])
+            d_h.mul_(dh)
+            dh.mul_(kept).addmm_(d, weight)
+        d_weight, d_bias = summed(delta, before), delta.flatten(0, 1).sum(0)
+        to_own.copy_(to_candidate)  # from here on the gradients of `gates`, which are not reset
+        return delta, dh, d_weight, d_bias
 
 
 class _Before(torch.autograd.Function):
@@ -114,7 +116,7 @@ class _Before(torch.autograd.Function):
         back_rz, back_h = weight[: 2 * n].t(), weight[2 * n :].t()
         sums, states = gates + bias, gates.new_empty(*gates.shape[:2], n)
         reset, before = torch.empty_like(states), h
-        for s, kept, state in zip(sums, reset, states, strict=True):
+        for s, kept, state in zip(sums.unbind(), reset.unbind(), states.unbind(), strict=True):
             rz, candidate = s[:, : 2 * n], s[:, 2 * n :]
             rz.addmm_(before, back_rz).sigmoid_()
             torch.mul(rz[:, :n], before, out=kept)
@@ -133,11 +135,11 @@ class _Before(torch.autograd.Function):
         r, z, candidate = sums.chunk(3, 2)
         delta = torch.empty_like(gates)  # first the share of dH (of δ_h W_hh for R) in the sums' gradients
         to_r, to_z, to_h = delta.chunk(3, 2)
-        torch.mul(reset, 1 - r, out=to_r)
-        torch.mul(before - candidate, z, out=to_z).mul_(1 - z)
-        torch.mul(1 - z, 1 - candidate.square(), out=to_h)
+        sigmoid_back(before, r, out=to_r)
+        sigmoid_back(before - candidate, z, out=to_z)
+        tanh_back(1 - z, candidate, out=to_h)
         dh, inner, weight_rz, weight_h = torch.zeros_like(h), torch.empty_like(h), weight[: 2 * n], weight[2 * n :]
-        steps = zip(grads[0], r, z, delta, strict=True)
+        steps = zip(*(each.unbind() for each in (grads[0], r, z, delta)), strict=True)
         for g, opened, kept, d in reversed(list(steps)):
             dh.add_(g)
             d[:, n:].view(len(h), 2, n).mul_(dh[:, None])

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from sonde.ops.recurrent import earlier, runs_fast, summed, through
+from sonde.ops.recurrent import earlier, runs_fast, sigmoid_back, summed, tanh_back, through
 
 
 def lstm(
@@ -64,7 +64,7 @@ class _Steps(torch.autograd.Function):
         states = gates.new_empty(*gates.shape[:2], n)
         memories, bent = torch.empty_like(states), torch.empty_like(states)
         before, memory = h, c
-        for s, state, next_memory, tanh in zip(sums, states, memories, bent, strict=True):
+        for s, state, next_memory, tanh in zip(*(each.unbind() for each in (sums, states, memories, bent)), strict=True):
             s.addmm_(before, back)
             i_f, candidate, o = s[:, : 2 * n].sigmoid_(), s[:, 2 * n : 3 * n].tanh_(), s[:, 3 * n :].sigmoid_()
             memory = torch.mul(i_f[:, n:], memory, out=next_memory).addcmul_(i_f[:, :n], candidate)
@@ -82,15 +82,15 @@ class _Steps(torch.autograd.Function):
         i, f, candidate, o = sums.chunk(4, 2)
         delta = torch.empty_like(gates)  # first the shares of dC and, for O, of dH in the sums' gradients
         to_i, to_f, to_c, to_o = delta.chunk(4, 2)
-        torch.mul(candidate, i, out=to_i).mul_(1 - i)
-        torch.mul(earlier(c, memories), f, out=to_f).mul_(1 - f)
-        torch.mul(i, 1 - candidate.square(), out=to_c)
-        torch.mul(states, 1 - o, out=to_o)
-        through_c = o * (1 - bent.square())
+        sigmoid_back(candidate, i, out=to_i)
+        sigmoid_back(earlier(c, memories), f, out=to_f)
+        tanh_back(i, candidate, out=to_c)
+        sigmoid_back(bent, o, out=to_o)
+        through_c = tanh_back(o, bent)
         dh, dc = torch.zeros_like(h), torch.zeros_like(c)
         above = [torch.zeros_like(h)] * len(gates) if grads[0] is None else grads[0].unbind()
         beside = [None] * len(gates) if grads[1] is None else grads[1].unbind()
-        for g, g_c, share, kept, d in reversed(list(zip(above, beside, through_c, f, delta, strict=True))):
+        for g, g_c, share, kept, d in reversed(list(zip(above, beside, through_c.unbind(), f.unbind(), delta.unbind(), strict=True))):
             dc.addcmul_(dh.add_(g), share)
             if g_c is not None:
                 dc.add_(g_c)

@@ -9,6 +9,7 @@ instead of one a step. Both begin with the input's share of every step's sums, X
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,3 +43,18 @@ def summed(a: Tensor, b: Tensor) -> Tensor:
 def earlier(first: Tensor, states: Tensor) -> Tensor:
     """The state before each step: `first` (row, width), then all of `states` (step, row, width) but the last."""
     return torch.cat([first[None], states[:-1]])
+
+
+def sigmoid_back(grad: Tensor, y: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """∂L/∂x = grad ⊙ y(1 − y) for y = σ(x), in one pass."""
+    return _into(torch.ops.aten.sigmoid_backward, grad, y, out)
+
+
+def tanh_back(grad: Tensor, y: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """∂L/∂x = grad ⊙ (1 − y²) for y = tanh(x), in one pass."""
+    return _into(torch.ops.aten.tanh_backward, grad, y, out)
+
+
+def _into(operation: Any, grad: Tensor, y: Tensor, out: Tensor | None) -> Tensor:
+    found: Tensor = operation.default(grad, y) if out is None else operation.grad_input(grad, y, grad_input=out)
+    return found
