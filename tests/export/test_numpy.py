@@ -58,21 +58,33 @@ def differences(model: nn.Module, inputs: tuple[Tensor, ...], more: tuple[Tensor
     return worst
 
 
+def reads_sentences(name: str) -> bool:
+    """Whether a model of tokens maps a whole sentence to an answer; what foretells tokens one by one is exported otherwise (test_text.py)."""
+    return "forward" in vars(type(models.build(name, tiny(name)))) and tiny(name)["outputs"] == TINY["outputs"]
+
+
+EXPORTED = [name for name in one_of_each() if models.accepts(name) != "tokens" or reads_sentences(name)]
+
+
 def raw_inputs(name: str, count: int) -> tuple[Tensor, ...]:
     generator = torch.Generator().manual_seed(count)
     if models.accepts(name) == "images":
         size = tiny(name)["size"]
         return (torch.randint(0, 256, (count, 2, size, size), generator=generator, dtype=torch.uint8),)
+    if models.accepts(name) == "tokens":
+        return torch.randint(1, TINY["vocabulary"], (count, 6), generator=generator), torch.randint(2, 7, (count,), generator=generator)
     numbers = torch.randn(count, 4, generator=generator) * 3
     numbers[:2, 2] = torch.nan
     return numbers, torch.stack([torch.randint(size, (count,), generator=generator) for size in TINY["categories"]], dim=1)
 
 
-@pytest.mark.parametrize("name", one_of_each())
+@pytest.mark.parametrize("name", EXPORTED)
 def test_every_model_with_its_normalisation(name: str) -> None:
     torch.manual_seed(0)
     if models.accepts(name) == "images":
         first = normaliser({"kind": "images", "mean": [0.5, 0.4], "std": [0.2, 0.3]})
+    elif models.accepts(name) == "tokens":
+        first = normaliser({"kind": "tokens"})
     else:
         table = {"kind": "table", "mean": [0.1, 0.0, 0.0, 1.0], "std": [1.0, 2.0, 1.0, 1.0], "log": [True] + 3 * [False], "indicators": [2], "clip": 4.0}
         first = normaliser(table)
