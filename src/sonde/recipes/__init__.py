@@ -50,6 +50,12 @@ RECIPES: dict[str, str] = {
     "fra-eng-transformer": "fra-eng-transformer.toml",
     "fra-eng-gru-attention": "fra-eng-gru-attention.toml",
     "multi30k-transformer": "multi30k-transformer.toml",
+    "time-machine-rnn": "time-machine-rnn.toml",
+    "time-machine-gru": "time-machine-gru.toml",
+    "time-machine-lstm": "time-machine-lstm.toml",
+    "time-machine-letters": "time-machine-letters.toml",
+    "shakespeare-lstm": "shakespeare-lstm.toml",
+    "tiny-shakespeare-skip-gram": "tiny-shakespeare-skip-gram.toml",
 }
 
 
