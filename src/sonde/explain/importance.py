@@ -17,6 +17,7 @@ from sonde.data.batch import Batch
 from sonde.data.prepare.table import TablePreparation
 from sonde.explain.held_out import few
 from sonde.metrics.rows import RowMetric
+from sonde.metrics.texts import TextMetric
 from sonde.run import PartData, Run
 
 REPEATS = 5
@@ -87,5 +88,5 @@ def headline(run: Run) -> str:
 def _measure(run: Run) -> tuple[Callable[[Tensor, Batch], float], int]:
     """The headline measure as a function, and 1 where a higher value is better, else −1."""
     metric = run.task.metrics(final=False)[headline(run)]
-    assert not isinstance(metric, RowMetric)
+    assert not isinstance(metric, (RowMetric, TextMetric))
     return (lambda prediction, batch: metric.value(metric.state(prediction, batch))), 1 if metric.better == "higher" else -1

@@ -81,7 +81,7 @@ class Transformer(nn.Module):
     def stages(self) -> dict[str, tuple[str, ...]]:
         """Embeddings, the encoder's blocks, the decoder's, output."""
         count = len(self.encoder)
-        reading = {f"stage{number}": (f"encoder.{number - 1}",) for number in range(1, count + 1)}
+        reading: dict[str, tuple[str, ...]] = {f"stage{number}": (f"encoder.{number - 1}",) for number in range(1, count + 1)}
         reading[f"stage{count}"] += ("encoder_norm",)
         writing = {f"stage{count + number}": (f"decoder.{number - 1}",) for number in range(1, count + 1)}
         source = () if self.tied == "all" else ("source_embedding",)
@@ -100,6 +100,7 @@ class Transformer(nn.Module):
         x = self.encoder_norm(x)
         state: list[Tensor] = [real]
         for block in self.decoder:
+            assert isinstance(block, DecoderBlock)
             keys, values = block.multihead_attn.remember(x)
             state += [keys, values, keys[:, :, :0], values[:, :, :0]]
         return tuple(state)

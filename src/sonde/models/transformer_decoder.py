@@ -86,7 +86,8 @@ class TransformerDecoder(nn.Module):
         """As nn.sequence.LanguageModel. The state: the tokens that are looked back on, then keys and values of each block."""
         if self.training:
             return self._logits(self._read(tokens, ())[0]), None
-        parts, place = [], 0
+        parts: list[Tensor] = []
+        place = 0
         while place < tokens.shape[1] or not parts:
             if state is not None and state[0].shape[1] >= self.length:
                 past = state[0][:, -(self.length // 2) :] if self.length > 1 else state[0][:, :0]

@@ -225,7 +225,7 @@ def gru_language_model() -> Pair:
 def transformer_language_model() -> Pair:
     """The next token after each, by a Transformer."""
     tokens = whole("tokens", (32, 10), 11)
-    sizes = {"vocabulary": 11, "outputs": 11, "width": 8, "heads": 2, "hidden": 16, "layers": 2, "dropout": 0.0}
+    sizes: dict[str, Any] = {"vocabulary": 11, "outputs": 11, "width": 8, "heads": 2, "hidden": 16, "layers": 2, "dropout": 0.0}
     sizes |= {"norm": "post", "positions": "sinusoidal"}
     return _model(
         scratch_models.transformer_language_model(11, width=8, heads=2, hidden=16, depth=2),
