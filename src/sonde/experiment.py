@@ -189,6 +189,8 @@ def network_config(recipe: Recipe, sizes: dict[str, Any], outputs: int) -> dict[
     models.check_fit(name, task=task, data="images" if images else "tokens" if "vocabulary" in sizes else "numbers")
     if models.accepts(name) == "images":
         filled: dict[str, Any] = {"channels": sizes["channels"], "size": sizes["size"], "classes": outputs}
+    elif models.reads_series(name) and "vocabulary" not in sizes:
+        filled = {"numbers": sizes["numbers"], "after": sizes.get("after", 0), "outputs": outputs}
     elif models.accepts(name) == "tokens":
         filled = {"vocabulary": sizes["vocabulary"], "outputs": outputs, "per": models.PER.get(task, "sequence")}
         if models.has(name, "length"):

@@ -70,7 +70,7 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "PIL": frozenset({"data", "explain", "export", "report"}),
     "tokenizers": frozenset({"data"}),
     "safetensors": frozenset({"sonde.models.weights", "training", "sonde.run", "export"}),
-    "jaxtyping": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training", "explain", "cost"}),
+    "jaxtyping": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training", "explain", "cost", "word_vectors"}),
     "huggingface_hub": frozenset({"sonde.finetune.hub"}),
     "cyclopts": frozenset({"cli"}),
     "rich": frozenset({"cli"}),

@@ -24,6 +24,7 @@ def evaluate(
     at_least: Annotated[tuple[str, ...], many("exit with 1 unless this is reached: --at-least accuracy=0.9 (repeatable)")] = (),
     at_most: Annotated[tuple[str, ...], many("exit with 1 above this: --at-most rmse=50000 (repeatable)")] = (),
     compare: Annotated[tuple[str, ...], many("texts to rank by how likely the run's language model finds them", several=True)] = (),
+    ahead: Annotated[str, Parameter(help="errors so many steps ahead of a series, predictions fed back: --ahead 1,4,16,64", show_default=False)] = "",
     analogies: Annotated[Path | None, Parameter(help="answer these questions by the run's word vectors (word2vec's questions-words.txt)")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps [default: the best there is]")] = None,
     json: Json = False,
@@ -38,6 +39,8 @@ def evaluate(
     loaded = Run.load(run).to(device)
     if compare:
         return _compared(loaded, compare, json=json)
+    if ahead:
+        return _far(loaded, ahead, part, json=json)
     if analogies is not None:
         return _answered(loaded, analogies, limits, json=json)
     _known(limits, loaded.metrics)  # before the work, and before a look at the test part is spent
@@ -71,6 +74,22 @@ def _compared(run: Any, texts: tuple[str, ...], *, json: bool) -> Answer:
     rows = [{name: getattr(one, name) for name in columns} for one in found]
     shown = [tuple(row.values()) for row in rows]
     return Answer({"run": str(run.path), "texts": rows}, table(shown, [name.replace("_", " ") for name in columns]), json=json)
+
+
+def _far(run: Any, steps: str, part: str, *, json: bool) -> Answer:
+    """Errors by how many steps ahead they are made."""
+    from sonde.explain.ahead import ahead
+
+    pieces = [piece.strip() for piece in steps.split(",")]
+    if not all(piece.isdecimal() and int(piece) for piece in pieces):
+        raise UsageError(f"--ahead {steps} are no numbers of steps", where="--ahead", remedy="give whole numbers from 1: --ahead 1,4,16,64")
+    found = ahead(run, [int(piece) for piece in pieces], part=part)
+    if part == "test":
+        run.look()
+    rows = found.rows()
+    head = f"{run.path} on its {part} part, {number(found.moments)} moments"
+    text = f"{head}\n{table([tuple(row.values()) for row in rows], tuple(rows[0]))}"
+    return Answer({"run": str(run.path), "part": part, "moments": found.moments, "ahead": rows}, text, json=json)
 
 
 def _answered(run: Any, path: Path, limits: list[tuple[str, str, float]], *, json: bool) -> Answer:

@@ -9,7 +9,8 @@ from typing import Any
 from sonde.data.prepare.images import ImagePreparation
 from sonde.data.prepare.table import TablePreparation
 from sonde.data.prepare.text import TextPreparation
-from sonde.explain import boundary, classes, importance, looking, numbers, sequences, surface, worst
+from sonde.errors import SondeError
+from sonde.explain import ahead, boundary, classes, importance, looking, numbers, sequences, surface, worst
 from sonde.explain.held_out import HeldOut, held_out, part_of
 from sonde.nn.prepared import own_losses
 from sonde.run import Run
@@ -57,11 +58,24 @@ def _mistakes(run: Run, held: HeldOut, folder: Path, *, examples: bool) -> dict[
             found["calibration"] = classes.calibration(held.rows)
     if kind == "numbers" and not forecasting:
         found["residuals"] = numbers.residuals(held.rows, columns=columns, seed=seed)
+    if forecasting and not run.folds:
+        found |= _ahead(run, held)
     if forecasting and examples:
         found["forecast"] = numbers.forecast(held.rows, held.examples, time=run.recipe.data.time)
     if examples:
         found["worst"] = worst.worst(held.rows, held.examples, folder, kind=kind, columns=columns)
     return found
+
+
+def _ahead(run: Run, held: HeldOut) -> dict[str, Any]:
+    """Errors by steps ahead, where the part is long enough for two of them."""
+    steps = (*ahead.STEPS, run.preparation.horizon) if not run.preparation.after else tuple(range(1, run.preparation.horizon + 1))
+    try:
+        measured = ahead.ahead(run, steps, part=held.part)
+    except SondeError:  # too short, or the data have gone
+        return {}
+    told = {"baseline": measured.baseline, "moments": measured.moments, "rows": measured.rows()}
+    return {"ahead": told} if len(measured.steps) > 1 else {}
 
 
 def _importance(run: Run, held: HeldOut) -> dict[str, Any]:

@@ -82,6 +82,8 @@ MODELS: dict[str, str] = {
 # A value that is no model's own: widths of hidden layers that are put before the outputs.
 NEW_HEAD = "new_head"
 
+RECURRENT = ("language-modelling", "classification", "multi-label-classification", "regression", "tagging", "forecasting")
+
 # Models that only some tasks can use; all others fit every task.
 FITS: dict[str, tuple[str, ...]] = {
     "linear-regression": ("regression", "forecasting"),
@@ -89,7 +91,7 @@ FITS: dict[str, tuple[str, ...]] = {
     "perceptron": ("classification",),
     "visual-words": ("classification",),
     **dict.fromkeys(("unigram", "bigram", "trigram", "ngram", "markov-linear", "markov-mlp"), ("language-modelling",)),
-    **dict.fromkeys(("rnn", "gru", "lstm"), ("language-modelling", "classification", "multi-label-classification", "regression", "tagging")),
+    **dict.fromkeys(("rnn", "gru", "lstm"), RECURRENT),
     **dict.fromkeys(("skip-gram", "cbow"), ("word-vectors",)),
     "embedding-bag": ("classification", "multi-label-classification", "regression"),
     "transformer-decoder": ("language-modelling", "classification", "multi-label-classification", "regression", "tagging"),
@@ -134,6 +136,11 @@ def accepts(name: str) -> Reads:
     return "images" if has(name, "channels") else "tokens" if has(name, "vocabulary") else "numbers"
 
 
+def reads_series(name: str) -> bool:
+    """Whether the model reads tokens, and where there is no vocabulary numbers in a row."""
+    return accepts(name) == "tokens" and has(name, "numbers")
+
+
 def has(name: str, value: str) -> bool:
     """Whether the model's Config has this value."""
     return value in {field.name for field in dataclasses.fields(module(name).VARIANTS[name])}
@@ -143,7 +150,8 @@ def check_fit(name: str, *, task: str, data: Reads) -> None:
     """RecipeError that lists the models that fit, where `name` does not fit the task or the kind of data."""
     module(name)
     readable = {"images": ("images", "numbers"), "numbers": ("numbers",), "tokens": ("tokens",)}[data]
-    fitting = [other for other in MODELS if task in FITS.get(other, (task,)) and accepts(other) in readable]
+    ordered = data == "numbers" and task == "forecasting"  # numbers of a table stand in no order in which they could be read
+    fitting = [other for other in MODELS if task in FITS.get(other, (task,)) and (accepts(other) in readable or (ordered and reads_series(other)))]
     if name not in fitting:
         reads = {"images": "reads pictures", "numbers": "reads rows of numbers", "tokens": "reads text"}[accepts(name)]
         what = f"{reads}, and these data are none" if task in FITS.get(name, (task,)) else f"does not do {task}"

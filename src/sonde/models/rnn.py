@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from sonde.nn.recurrent_network import Per, RecurrentNetwork, Sizes, build_network
+from sonde.nn.recurrent_series import RecurrentSeries, build_series
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,14 @@ class Config:
     `embedding`: the width of a token's vector; 0: a one-hot vector; None: one-hot up to 256 tokens, as books have it for characters,
     else `width`. `tied`: the output's weights are the embedding's (Press and Wolf 2017). `dropout` is of embeddings, between
     layers and before the output, never from step to step (Zaremba, Sutskever and Vinyals 2014).
+    Of a series, which has no vocabulary, `numbers` values are read, the last `after` of them behind the gap that is filled in.
     """
 
     vocabulary: int = 0
     outputs: int = 0
     per: Per = "sequence"
+    numbers: int = 0
+    after: int = 0
     embedding: int | None = None
     width: int = 256
     layers: int = 1
@@ -33,6 +37,9 @@ class Config:
 VARIANTS: dict[str, Config] = {"rnn": Config()}
 
 
-def build(config: Config) -> RecurrentNetwork:
+def build(config: Config) -> RecurrentNetwork | RecurrentSeries:
     """The model. Raises RecipeError for sizes that contradict each other."""
-    return build_network("rnn", Sizes(**asdict(config)))
+    values = asdict(config)
+    numbers, after = values.pop("numbers"), values.pop("after")
+    sizes = Sizes(**values)
+    return build_series("rnn", sizes, after=after) if numbers and not config.vocabulary else build_network("rnn", sizes)

@@ -55,15 +55,20 @@ class Sizes:
 
 def build_network(cell: Cell, sizes: Sizes) -> RecurrentNetwork:
     """The network. Raises RecipeError for sizes that contradict each other."""
+    check_sizes(sizes)
+    if sizes.tied:
+        _check_tied(sizes)
+    return RecurrentNetwork(cell, sizes)
+
+
+def check_sizes(sizes: Sizes) -> None:
+    """RecipeError for numbers that no recurrent network can have."""
     for name, value in (("width", sizes.width), ("layers", sizes.layers)):
         if value < 1:
             raise RecipeError(f"model.{name} = {value}", where="model.config", remedy="give a whole number of at least 1")
     if not 0 <= sizes.dropout < 1:
         what = f"model.dropout = {sizes.dropout} is no probability"
         raise RecipeError(what, where="model.config", remedy="give a number from 0 to under 1, such as 0.3")
-    if sizes.tied:
-        _check_tied(sizes)
-    return RecurrentNetwork(cell, sizes)
 
 
 def _check_tied(sizes: Sizes) -> None:

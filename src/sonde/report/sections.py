@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sonde.report import data_section, inside, looking, mistakes, repeat, sequences
+from sonde.report import ahead, data_section, inside, looking, mistakes, repeat, sequences
 from sonde.report.curves import curves
 from sonde.report.headline import results
 from sonde.report.html import Markup, join, tag
@@ -84,6 +84,12 @@ SECTIONS: tuple[Section, ...] = (
         "The pairs of classes that are taken for one another most often, each with the mistakes that the model was surest of.",
     ),
     Section("forecast", "The forecast", mistakes.forecast, "What was predicted, beside what then happened."),
+    Section(
+        "ahead",
+        "How far ahead it sees",
+        ahead.ahead,
+        "Errors on {part} by how far ahead one looks; what is nearest is told best. The simplest forecast, [persistence], says that all stays as it is.",
+    ),
     Section("residuals", "How far off it is", mistakes.residuals, "Predictions beside the truth on {part}, and what is left between them."),
     Section(
         "calibration",

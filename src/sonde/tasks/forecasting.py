@@ -25,6 +25,7 @@ class Forecasting:
     OPTIONS: ClassVar[dict[str, str]] = {
         "window": "how many past values the model sees (default 7)",
         "horizon": "how many steps ahead are predicted, one output each (default 1)",
+        "after": "how many values after these are known too: a gap is filled in from both sides (default 0)",
         **Regression.OPTIONS,
     }
 

@@ -2,6 +2,8 @@
 
 With horizon h the targets are the h values that end on row i and the inputs the `window` values before those, so that
 no row is trained on a value later than its own. Rows keep the order of the file, which the reader has sorted by time.
+
+With `after` the targets are a gap that is filled in from both sides: that many values after row i are inputs too, behind those before.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import numpy as np
 
 from sonde.data.contents import Examples
 from sonde.data.prepare.encoders import as_float64
-from sonde.data.prepare.options import positive
+from sonde.data.prepare.options import natural, positive
 from sonde.data.split import Selection
 from sonde.errors import DataError, Problem, did_you_mean
 
@@ -29,11 +31,12 @@ class SeriesPreparation:
     horizon: int
     mean: float
     std: float
+    after: int = 0
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """`numbers`: the window; no categories."""
-        return {"numbers": self.window, "categories": ()}
+        """`numbers`: the window, and what is known after the gap; no categories."""
+        return {"numbers": self.window + self.after, "categories": ()} | ({"after": self.after} if self.after else {})
 
     @property
     def normalisation(self) -> dict[str, Any]:
@@ -41,13 +44,16 @@ class SeriesPreparation:
         return {"kind": "series", "mean": self.mean, "std": self.std}
 
     def encode(self, examples: Examples, index: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
-        """Windows float32 (row, window) before the rows `index` (None: all), the latest value last.
+        """Windows float32 (row, window + after) around the targets of the rows `index` (None: all), the latest value last.
 
         NaN stands where the series does not reach back so far or has a gap; `valid` tells which rows are whole.
         """
         values = self._values(examples)
         before = np.concatenate([np.full(self.window + self.horizon - 1, np.nan), values])[: len(values) + self.window - 1]
         windows = np.lib.stride_tricks.sliding_window_view(before, self.window)
+        if self.after:
+            behind = np.concatenate([values, np.full(self.after, np.nan)])[1:]
+            windows = np.concatenate([windows, np.lib.stride_tricks.sliding_window_view(behind, self.after)], axis=1)
         return (np.ascontiguousarray(windows if index is None else windows[index], dtype=np.float32),)
 
     def inspect(self, examples: Examples, index: np.ndarray | None = None) -> tuple[tuple[np.ndarray, ...], list[Problem]]:
@@ -61,16 +67,17 @@ class SeriesPreparation:
     def describe(self) -> list[dict[str, str]]:
         """The column and what is done with it."""
         ahead = "the next value" if self.horizon == 1 else f"the next {self.horizon} values"
-        why = f"{ahead} from the {self.window} before, centred and scaled by the training part"
+        known = f"{self.window} before" + (f" and the {self.after} after" if self.after else "")
+        why = f"{ahead} from the {known}, centred and scaled by the training part"
         return [{"name": self.name, "type": "number", "role": "target", "why": why}]
 
     def encoding(self) -> list[Any]:
         """What the windows depend on; the other fitted values belong to the model's first step."""
-        return ["series", self.name, self.window, self.horizon]
+        return ["series", self.name, self.window, self.horizon, self.after]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `from_json` reads."""
-        return {"kind": "series", "name": self.name, "window": self.window, "horizon": self.horizon, "mean": self.mean, "std": self.std}
+        return {"kind": "series", "name": self.name, "window": self.window, "horizon": self.horizon, "mean": self.mean, "std": self.std, "after": self.after}
 
     @staticmethod
     def from_json(table: dict[str, Any]) -> SeriesPreparation:
@@ -85,11 +92,11 @@ class SeriesPreparation:
 
 
 def fit_series(train: Selection, targets: tuple[str, ...], options: dict[str, Any]) -> SeriesPreparation:
-    """The windows of the first target. `options` are the task's: `window` (default 7) and `horizon` (default 1)."""
-    window, horizon = positive(options, "window", default=WINDOW), positive(options, "horizon", default=1)
+    """The windows of the first target. `options` are the task's: `window` (default 7), `horizon` (default 1) and `after` (default 0)."""
+    window, horizon, after = positive(options, "window", default=WINDOW), positive(options, "horizon", default=1), natural(options, "after")
     values = as_float64(train.examples.frame[targets[0]].gather(train.index))
-    if len(train) < window + horizon:
-        found = f"the training part has {len(train)} values, and a window of {window} with its target takes {window + horizon}"
+    if len(train) < window + horizon + after:
+        found = f"the training part has {len(train)} values, and a window of {window} with its target takes {window + horizon + after}"
         raise DataError(Problem("error", f"column {targets[0]!r}", found, "use a smaller window (--set task.window=…) or more data"))
     present = values[np.isfinite(values)]
-    return SeriesPreparation(targets[0], window, horizon, float(present.mean()), float(present.std()) or 1.0)
+    return SeriesPreparation(targets[0], window, horizon, float(present.mean()), float(present.std()) or 1.0, after)

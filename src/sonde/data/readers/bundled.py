@@ -20,6 +20,7 @@ SETS: dict[str, str] = {
     "wine": "178 wines, 13 measurements, 3 growers (scikit-learn)",
     "breast-cancer": "569 tumours, 30 measurements, malignant or benign (scikit-learn)",
     "diabetes": "442 patients, 10 measurements, progression after a year (scikit-learn)",
+    "noisy-sine": "1,000 values of sin(t / 100), t = 1 … 1,000, with normal noise of standard deviation 0.2",
     "views": "daily views of a course's videos, 16 days from 2021-01-26",
 }
 
@@ -34,6 +35,8 @@ def read_bundled(name: str) -> Content:
     """One of `SETS`."""
     if name == "views":
         return _views()
+    if name == "noisy-sine":
+        return _noisy_sine()
     return _digits() if name == "digits" else _table(name)
 
 
@@ -49,6 +52,21 @@ def _views() -> Content:
         fingerprint=of_frame(frame),
         target="views",
         time="date",
+    )
+
+
+def _noisy_sine() -> Content:
+    """The series on which courses show what foretelling many steps ahead comes to."""
+    t = np.arange(1, 1_001)
+    frame = pl.DataFrame({"y": np.sin(t / 100) + np.random.default_rng(0).normal(0, 0.2, len(t))})
+    return Content(
+        kind="series",
+        origin="noisy-sine",
+        name="noisy-sine",
+        reason="a column of numbers (y), 1,000 rows",
+        parts={"all": Examples(frame)},
+        fingerprint=of_frame(frame),
+        target="y",
     )
 
 

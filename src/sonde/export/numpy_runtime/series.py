@@ -28,6 +28,10 @@ def encode(source: Any, preprocessing: dict[str, Any]) -> tuple[list[str], tuple
     values = np.concatenate([values[order], np.full(horizon, np.nan)])
     before = np.concatenate([np.full(window + horizon - 1, np.nan), values])[: len(values) + window - 1]
     windows = np.lib.stride_tricks.sliding_window_view(before, window).astype(np.float32)
+    after = fitted.get("after", 0)
+    if after:
+        behind = np.concatenate([values, np.full(after, np.nan)])[1:]
+        windows = np.concatenate([windows, np.lib.stride_tricks.sliding_window_view(behind, after)], axis=1).astype(np.float32)
     whole = np.flatnonzero(np.isfinite(windows).all(axis=1))
     if not len(whole):
         found = f"{len(table)} rows hold no {window} values one after the other"
