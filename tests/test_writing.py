@@ -11,7 +11,7 @@ import sonde
 from sonde.cli.main import main
 from sonde.errors import UsageError
 from sonde.run import Run
-from sonde.writing import Manner, continued, likelihoods, next_tokens, whole
+from sonde.writing import Manner, continued, filled, likelihoods, next_tokens, whole
 
 VERSE = "one two three four five six\n"
 
@@ -101,3 +101,42 @@ def test_a_run_that_does_not_write(tmp_path: Path) -> None:
         whole(continued(other, "a", Manner()))
     with pytest.raises(UsageError, match="only a language model writes"):
         likelihoods(other, ["a"])
+
+
+@pytest.fixture(scope="module", params=["characters", "words"])
+def both_ways(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A model that reads both ways and knows two lines by heart."""
+    folder = tmp_path_factory.mktemp("both")
+    (folder / "verse.txt").write_text("i am not very hungry\nyou are still quite tired\n" * 40)
+    settings = {"task.steps": 20, "model.width": 32, "model.bidirectional": True}
+    return sonde.train(
+        str(folder / "verse.txt"),
+        model="gru",
+        settings=settings,
+        tokenizer=request.param,
+        epochs=8,
+        batch_size=4,
+        optimizer="adam",
+        lr=0.02,
+        out=folder / "run",
+    )
+
+
+def test_a_model_that_reads_both_ways_fills_blanks_and_refuses_to_write(
+    both_ways: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = filled(both_ways, "i am ___ very hungry\nyou are")
+    assert found.filled == "i am not very hungry\nyou are"
+    assert len(found.probabilities) == (3 if both_ways.preparation.tokenizer.name == "characters" else 1)
+    assert min(found.probabilities) > 0.3
+    with pytest.raises(UsageError, match=r"cannot write on\n.*I am ___ very hungry"):
+        whole(continued(both_ways, "i am", Manner()))
+    with pytest.raises(UsageError, match=r"'i am' has no blank\n.*___"):
+        filled(both_ways, "i am")
+    assert main(["predict", str(both_ways.path), "--text", "you are ___ quite", "--json"]) == 0
+    assert "___" not in json.loads(capsys.readouterr().out)["texts"][0]["filled"]
+
+
+def test_a_model_that_reads_forwards_fills_no_blanks(run: Run) -> None:
+    with pytest.raises(UsageError, match=r"forwards alone.*\n.*model.bidirectional=true"):
+        filled(run, "one ___ three")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -11,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sonde.data.prepare.text import padded
+from sonde.data.prepare.text import formed, padded
 from sonde.data.prepare.tokenizers import BEGIN, END, PAD, UNKNOWN, Tokenizer, from_json
 from sonde.errors import RunError, UsageError
-from sonde.nn.sequence import LanguageModel, State, Translator, language_model, network_of, translator
+from sonde.nn.sequence import LanguageModel, State, Translator, blank_filler, language_model, network_of, translator
 from sonde.ops.beam_search import Beams, beam_search
 from sonde.ops.decode import Sampling, likeliest, steps
+from sonde.ops.fill import fill
 from sonde.run import Run
 
 REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
@@ -140,6 +142,40 @@ def likelihoods(run: Run, texts: Sequence[str]) -> list[Likelihood]:
             log_p = logits[0].double().log_softmax(-1).gather(1, tokens[0, 1:, None]).sum()
         found.append(Likelihood(text, float(log_p), len(row) - 1, int(lengths_of[row[1:]].sum()), unknown))
     return found
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A text with its blanks filled, and the probability of what was put into each, in order of the text."""
+
+    text: str
+    filled: str
+    probabilities: tuple[float, ...]
+
+
+def filled(run: Run, text: str) -> Filled:
+    """`text` with each blank `___` filled by a model that reads both ways: a word, or a character for each `_` where it reads characters.
+
+    Raises UsageError for a model that reads forwards alone and for a text without a blank.
+    """
+    model, tokenizer = blank_filler(run.model), run.preparation.tokenizer
+    if model is None:
+        what = "this run reads forwards alone, so that it writes on and fills no blanks"
+        raise UsageError(what, where=str(run.path), remedy="train a language model with --set model.bidirectional=true")
+    single = tokenizer.name == "characters"
+    parts = re.split("(_)" if single else "( ?_+)", text)
+    if len(parts) < 2:
+        raise UsageError(f"{text!r} has no blank", where="--text", remedy='write one: --text "I am ___ very hungry"')
+    rows: list[np.ndarray] = []
+    for place, part in enumerate(parts):
+        known = formed([part], run.preparation.form)[0]
+        if place and run.preparation.form == "letters" and part[:1] and not part[0].isalpha():
+            known = f" {known}"  # the space that the form takes away from the beginning of a text
+        rows.append(np.array([UNKNOWN]) if place % 2 else tokenizer.encode([known])[0])
+    blanks = torch.tensor([place % 2 == 1 for place, row in enumerate(rows) for _ in row], device=run.device)[None]
+    tokens = torch.from_numpy(np.concatenate(rows).astype(np.int64))[None].to(run.device)
+    found, log_p = fill(model.between, tokens, blanks, unknown=UNKNOWN, never=torch.tensor([*NEVER, END], device=run.device))
+    return Filled(text, tokenizer.decode(found[0].tolist()), tuple(log_p[blanks].exp().tolist()))
 
 
 def translated(run: Run, sources: Sequence[str], manner: Manner, *, batch: int = 64) -> list[str]:

@@ -91,6 +91,7 @@ def predict(
 def _text_answer(path: str, texts: tuple[str, ...], manner: Manner, next: int, device: str | None, *, json: bool) -> Answer:
     """What a run makes of texts: a language model goes on (to the terminal as it writes), a translator translates, others judge."""
     from sonde import writing
+    from sonde.nn.sequence import blank_filler
     from sonde.run import Run
 
     run = Run.load(path).to(device)
@@ -98,6 +99,10 @@ def _text_answer(path: str, texts: tuple[str, ...], manner: Manner, next: int, d
     how = writing.Manner(**vars(manner))
     if task == "word-vectors":
         return _neighbours(run, texts, next or NEIGHBOURS, json=json)
+    if task == "language-modelling" and blank_filler(run.model) is not None:
+        whole = [writing.filled(run, text) for text in texts]
+        blanks = [{"text": each.text, "filled": each.filled, "probabilities": list(each.probabilities)} for each in whole]
+        return Answer({"run": path, "texts": blanks}, "\n".join(each.filled for each in whole), json=json)
     if task == "language-modelling" and next:
         found = {text: writing.next_tokens(run, text, next) for text in texts}
         likely = [(text, repr(piece), p) for text, pieces in found.items() for piece, p in pieces]
