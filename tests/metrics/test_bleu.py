@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import sacrebleu
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sonde.metrics.bleu import CorpusBleu, corpus_bleu, ngrams, sentence_bleu, tokens_13a
+from sonde.metrics.bleu import corpus_bleu, ngrams, sentence_bleu, tokens_13a
+from sonde.metrics.texts import TextBleu, TextMetric
 
 WORDS = st.sampled_from(["the", "cat", "sat", "on", "a", "mat", ".", ",", "1,000.5", "don't", "U.S.", "x-ray", "3-4", "&quot;", "été", "(so)", "No", "no"])
 LINES = st.lists(WORDS, max_size=14).map(" ".join)
@@ -50,9 +50,8 @@ def test_a_line_too_many() -> None:
         corpus_bleu(["a", "b"], ["a"])
 
 
-def test_decoded_rows_are_measured_as_text() -> None:
-    words = ["", "the", "cat", "sat", "here", "now"]
-    metric = CorpusBleu(lambda tokens: " ".join(words[token] for token in tokens if token > 0))
-    rows = torch.tensor([[1, 2, 3, 4, 0], [1, 2, 3, 4, 5]])
-    assert metric.of(rows, rows) == pytest.approx(100)
-    assert metric.of(rows, torch.tensor([[1, 2, 3, 4, -1], [1, 2, 3, 4, 4]])) < 100
+def test_a_corpus_of_texts_is_a_measure() -> None:
+    metric, texts = TextBleu(), ["the cat sat here now", "the cat sat here"]
+    assert isinstance(metric, TextMetric)
+    assert metric.of_texts(texts, texts) == pytest.approx(100)
+    assert metric.of_texts(texts, [texts[0], "the cat sat there"]) < 100

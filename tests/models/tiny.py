@@ -20,6 +20,12 @@ TINY: dict[str, Any] = {
     "scale": 1 / 16,
     "dropout": 0.0,
     "depth": 1,
+    "vocabulary": 7,
+    "hidden": 8,
+    "layers": 1,
+    "heads": 2,
+    "length": 8,
+    "buckets": 16,
 }
 
 
@@ -36,6 +42,8 @@ def tiny(name: str) -> dict[str, Any]:
             values["outputs"] = default  # a Config that fixes how many outputs there are is obeyed
         elif field.name in TINY:
             values[field.name] = TINY[field.name]
+    if getattr(variant, "per", None) == "token":  # the outputs are tokens themselves
+        values["outputs"] = TINY["vocabulary"]
     if "size" in values:
         values["size"] = max(values["size"], models.smallest(name, values))
     return values

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import exp, log
-from typing import ClassVar, Literal
-
-from torch import Tensor
 
 ORDER = 4
 _ESCAPED = (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"))
@@ -98,15 +95,3 @@ def _combined(matched: list[int], possible: list[int], predicted: int, reference
     # An order that no sentence is long enough for leaves a precision of 0, whose logarithm sacreBLEU takes as −9999999999.
     mean = sum(log(value) if value > 0 else -9999999999.0 for value in precisions) / ORDER
     return Bleu(brevity * exp(mean), tuple(precisions), brevity, predicted, reference)
-
-
-@dataclass(frozen=True)
-class CorpusBleu:
-    """Corpus BLEU, 0 … 100, of decoded tokens (row, step) against target tokens (row, step). `text` makes text of a row's tokens."""
-
-    text: Callable[[list[int]], str]
-    better: ClassVar[Literal["higher", "lower"]] = "higher"
-
-    def of(self, predictions: Tensor, targets: Tensor) -> float:
-        """BLEU of all rows together."""
-        return corpus_bleu([self.text(row) for row in predictions.tolist()], [self.text(row) for row in targets.tolist()]).score

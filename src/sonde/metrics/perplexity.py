@@ -20,7 +20,6 @@ from torch.nn import functional as F
 from sonde.metrics.state import Measured, exact, known, zeros
 from sonde.ops.losses import NO_TARGET
 
-
 _SCORES = 2  # −ln p of the right token, and whether it is the likeliest: every vocabulary has more pieces than that
 
 

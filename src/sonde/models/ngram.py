@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -59,7 +59,6 @@ class NGram(nn.Module):
     `followers{j}`: what followed contexts of j tokens, as (context's number) · V + (token), sorted; `counts{j}` beside them.
     """
 
-    stages: ClassVar[dict[str, tuple[str, ...]]] = {"stem": ("contexts",), "head": ("followers", "counts", "discounts")}
     discounts: Tensor
 
     def __init__(self, config: Config) -> None:
@@ -77,6 +76,13 @@ class NGram(nn.Module):
             self.register_buffer(f"followers{j}", nothing.clone())
             self.register_buffer(f"counts{j}", nothing.clone())
         self.register_buffer("discounts", torch.full((config.order,), 0.5))
+
+    @property
+    def stages(self) -> dict[str, tuple[str, ...]]:
+        """Which contexts there are, and what follows them."""
+        orders = range(self.order)
+        following = tuple(f"{name}{j}" for name in ("followers", "counts") for j in orders)
+        return {"stem": tuple(f"contexts{j}" for j in orders), "head": (*following, "discounts")}
 
     def advance(self, tokens: Int[Tensor, "batch step"], state: State) -> tuple[Float[Tensor, "batch step token"], State]:
         """As nn.sequence.LanguageModel. The state: the last n − 1 tokens."""
