@@ -25,8 +25,8 @@ class Config:
     vocabulary: int = 0
     outputs: int = 0
     per: Literal["sequence"] = "sequence"
-    width: int = 64
-    buckets: int = 32_768
+    width: int = 16
+    buckets: int = 262_144
     dropout: float = 0.5
 
 

@@ -60,7 +60,6 @@ _TABLE: dict[str, tuple[str, float, float, str]] = {
     "mlp": ("adamw", 3e-3, 1e-2, "one-cycle"),
     "softmax-regression": ("adamw", 1e-2, 1e-2, "one-cycle"),
     "linear-regression": ("adamw", 1e-2, 1e-2, "one-cycle"),
-    "embedding-bag": ("adamw", 1e-2, 1e-2, "one-cycle"),
     "transformer-encoder": ("adamw", 1e-3, 1e-2, "one-cycle"),
     "transformer-base": ("adamw", 5e-4, 1e-2, "one-cycle"),
     **dict.fromkeys(("transformer", "seq2seq-rnn", "seq2seq-gru", "seq2seq-lstm"), ("adamw", 2e-3, 1e-2, "one-cycle")),
@@ -74,6 +73,10 @@ LANES, WINDOW = 32, 64
 # Word vectors: a batch is made of so many tokens.
 _WORDS = ("adam", 5e-3, 0.0, "one-cycle")
 WORDS = 1_024
+
+# Sentences, to classify or to tag: as above, and the updates to aim at. A bag of embeddings knows its words by heart after a few epochs.
+_SENTENCES: dict[str, tuple[str, float, float, str, int]] = {"embedding-bag": ("adamw", 1e-2, 1e-2, "one-cycle", 275)}
+_READERS = ("adamw", 2e-3, 1e-2, "one-cycle", 1_200)
 
 # Models that need no epochs, and the solver of which that holds.
 _SOLVED = {"linear-regression": "closed-form", "visual-words": "svm"}
@@ -114,6 +117,13 @@ def complete(recipe: Recipe, facts: Facts) -> Recipe:
         batch = recipe.training.batch_size or LANES
         steps = recipe.task.options.get("steps", WINDOW)
         epochs = _epochs(facts.tokens, batch * (steps if isinstance(steps, int) else WINDOW), updates=3_000, most=50)
+    elif facts.kind in ("text", "tagged"):
+        optimizer, lr, decay, schedule, updates = _SENTENCES.get(name, _READERS)
+        chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
+        batch = recipe.training.batch_size or (batch if name in _SENTENCES else min(batch, 32))
+        epochs = _epochs(facts.examples, batch, updates=updates, most=30)
+        if facts.task == "tagging" and name in ("rnn", "gru", "lstm"):  # what follows tells a token's tag as much as what stands before
+            recipe = recipe.replace(model={"config": {"bidirectional": True, "dropout": 0.5} | recipe.model.config})
     elif facts.kind == "images":
         optimizer, lr, decay, schedule, usual = _IMAGES.get(name, _RESNET)
         # The rate goes with the batch: linearly for momentum (Goyal et al. 2017), by the root for Adam.
