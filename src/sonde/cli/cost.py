@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def cost(
-    model: Annotated[str, Parameter(help="a model, a run folder, a recipe, or package.module:factory of any torch.nn.Module")],
+    model: Annotated[str | None, Parameter(help="a model, a run folder, a recipe, or package.module:factory of any torch.nn.Module")] = None,
     /,
     *,
     input: Annotated[tuple[str, ...], many("shape without the batch, 3x224x224; another format than float32: 128:int64 (repeatable)")] = (),
@@ -29,10 +29,14 @@ def cost(
     peak: Annotated[float | None, Parameter(help="another machine's multiply-adds a second, 12e12")] = None,
     bandwidth: Annotated[float | None, Parameter(help="another machine's bytes a second, 2e12")] = None,
     measure: Annotated[bool, Parameter(negative=(), show_default=False, help="also run some steps, and say what share of the best is reached")] = False,
-    out: Annotated[Path | None, Parameter(help="write an HTML page with the roofline")] = None,
+    sequence: Annotated[bool, Parameter(negative=(), show_default=False, help="without a model: measure convolution, recurrence and self-attention")] = False,
+    out: Annotated[Path | None, Parameter(help="write an HTML page with the roofline, or with the layers of --sequence")] = None,
     json: Json = False,
 ) -> Answer:
     """Say what a model costs: parameters, multiply-adds, memory, bytes moved and time, layer by layer and in all."""
+    if sequence or model is None:
+        return _sequence(model, sequence, out, json=json)
+
     from sonde.cost.account import account, folded
     from sonde.cost.source import find
     from sonde.report.roofline import write_cost
@@ -52,6 +56,47 @@ def cost(
     if out is not None:
         document["page"] = str(write_cost(document, out))
     return Answer(document, _text(bill, machine, document), json=json)
+
+
+def _sequence(model: str | None, asked: bool, out: Path | None, *, json: bool) -> Answer:
+    """Three layers that read sequences, against their length and width."""
+    from sonde.errors import UsageError
+
+    if not asked:
+        raise UsageError("there is no model", where="sonde cost", remedy="name one, such as sonde cost lenet, or compare layers: sonde cost --sequence")
+    if model is not None:
+        raise UsageError("--sequence measures three layers, and a model was given", where="sonde cost", remedy="give one of the two")
+    import torch
+
+    from sonde.cost import sequence
+    from sonde.cost.machine import processor
+    from sonde.report.sequence_cost import FORMULAS, write_sequence
+
+    say("measuring three layers at eleven sizes each, some seconds …", quiet=json)
+    points, found = sequence.measure(), {"length": sequence.LENGTH, "width": sequence.WIDTH, "kernel": sequence.KERNEL}
+    fits = sequence.fits(points)
+    document: dict[str, Any] = {
+        "processor": processor(),
+        "threads": torch.get_num_threads(),
+        **found,
+        "points": [dataclasses.asdict(point) for point in points],
+        "fits": [dataclasses.asdict(fit) for fit in fits],
+    }
+    if out is not None:
+        document["page"] = str(write_sequence(document, out))
+    sizes = [(p.layer, p.length, p.width, p.multiply_adds, p.serial, p.path, f"{1e3 * p.seconds:.3g}", p.memory) for p in points]
+    slopes = [(fit.layer, "n" if fit.by == "length" else "d", fit.theory, f"{fit.seconds:.2f}", f"{fit.memory:.2f}") for fit in fits]
+    formulas = [(name, *words) for name, words in FORMULAS.items()]
+    lines = [
+        table(sizes, ("layer", "n", "d", "multiply-adds", "serial steps", "longest path", "ms", "bytes")),
+        "",
+        "exponents of time and memory, fitted to the largest sizes",
+        table(slopes, ("layer", "in", "multiply-adds", "time", "memory")),
+        "",
+        table(formulas, ("layer", "multiply-adds", "serial steps", "longest path")),
+        *([f"page  {document['page']}"] if out is not None else []),
+    ]
+    return Answer(document, "\n".join(lines), json=json)
 
 
 def _machine(peak: float | None, bandwidth: float | None) -> Machine:
