@@ -167,8 +167,9 @@ def _sets(*, json: bool) -> Answer:
 def _fetch(name: str, to: Path, *, json: bool, quiet: bool) -> Answer:
     from sonde.data import sets
     from sonde.data.open import known_sets
+    from sonde.data.public_sets import SETS
 
-    if name in known_sets() and name not in sets.SETS:
+    if name in known_sets() and name not in SETS:
         raise UsageError(f"{name} comes with the package", where="--to", remedy=f"there is nothing to fetch: sonde train {name}")
     spoke = time_module.monotonic()
 

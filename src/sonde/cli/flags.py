@@ -26,8 +26,9 @@ Quiet = Annotated[bool, Parameter(negative=(), show_default=False, help="say not
 
 def many(text: str, *, group: Group | None = None, several: bool = False) -> Parameter:
     """A flag that may be given several times; with `several` it also takes all words up to the next flag."""
-    grouped = {} if group is None else {"group": group}  # cyclopts hides what is in no group
-    return Parameter(help=text, negative_iterable=(), show_default=False, consume_multiple=several, **grouped)
+    if group is None:  # cyclopts hides what is in the group None
+        return Parameter(help=text, negative_iterable=(), show_default=False, consume_multiple=several)
+    return Parameter(help=text, negative_iterable=(), show_default=False, consume_multiple=several, group=group)
 
 
 def flag(name: str) -> Parameter:

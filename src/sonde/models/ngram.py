@@ -169,7 +169,7 @@ class NGram(nn.Module):
             saved = state_dict.get(prefix + name)
             if saved is not None and name != "discounts":
                 setattr(self, name, torch.empty_like(saved, device=buffer.device))
-        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 def _place(keys: Tensor, number: Tensor, wanted: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,13 +19,14 @@ from sonde.verify.pair import Array, Case, Pair
 
 END = 0
 TOKENS = 9
-SMOOTHINGS = ("kneser-ney", "mixed", "add-k")
+Smoothing = Literal["kneser-ney", "mixed", "add-k"]
+SMOOTHINGS: tuple[Smoothing, ...] = ("kneser-ney", "mixed", "add-k")
 
 
 def n_gram() -> Pair:
     """P(· | context) after a text, by each way of smoothing; contexts never seen, the beginning of a text, tokens that never occur."""
 
-    def fast(text: Tensor, said: Tensor, order: int, smoothing: str, k: float = 1.0) -> Tensor:
+    def fast(text: Tensor, said: Tensor, order: int, smoothing: Smoothing, k: float = 1.0) -> Tensor:
         model = fast_ngram.build(fast_ngram.Config(vocabulary=TOKENS, outputs=TOKENS, order=order, smoothing=smoothing, k=k))
         model.double().count(text)
         return model.advance(said[None], None)[0][0].exp()
