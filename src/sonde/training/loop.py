@@ -352,7 +352,8 @@ class Loop:
 
     def _restore_carried(self, saved: dict[str, Tensor]) -> None:
         """This process's rows of the carried state."""
-        found = [saved[name].to(self.world.device) for name in (f"carried.{number}" for number in range(len(saved))) if name in saved]
+        # Cloned, as matrix products of numbers that lie at a file's offsets in memory may round otherwise.
+        found = [saved[name].to(self.world.device).clone() for name in (f"carried.{number}" for number in range(len(saved))) if name in saved]
         self.carried = None
         if found:
             begin, end = cut(len(found[0]), self.world.size, self.world.rank)
