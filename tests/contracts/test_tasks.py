@@ -49,7 +49,7 @@ TRIED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "translation": [({}, WRITTEN), ({"smoothing": 0.1, "beam": 2, "longest": 5}, WRITTEN)],
     "language-modelling": [({}, TOKENS), ({"smoothing": 0.1}, TOKENS)],
     "word-vectors": [({"window": 2}, WORDS)],
-    "tagging": [({}, TAGS), ({"smoothing": 0.1}, TAGS | {"spans": False})],
+    "tagging": [({}, TAGS), ({"smoothing": 0.1, "outside": 0.3}, TAGS | {"spans": False})],
 }
 WRITES = ("translation",)  # predictions are what is written, measures are taken from the loss's output
 CASES = [pytest.param(name, options, target, id=f"{name}-{i}") for name in tasks.TASKS for i, (options, target) in enumerate(TRIED[name])]
