@@ -30,7 +30,7 @@ class Settings:
 def settings() -> Settings:
     """The command line of every contender."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--network", choices=["lenet", "lenet-original", "mlp", "rnn", "gru", "lstm", "transformer"], default="lenet")
+    parser.add_argument("--network", choices=["lenet", "lenet-original", "mlp", "resnet18", "rnn", "gru", "lstm", "transformer"], default="lenet")
     parser.add_argument("--examples", type=int, default=60_000)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--lr", type=float, default=0.1)

@@ -73,7 +73,7 @@ def test_table_gives_finite_numbers_for_any_gap(rows: int, columns: int, seed: i
 
 
 def test_unknown_kind() -> None:
-    with pytest.raises(ValueError, match="kind 'sound': known are images, series and table"):
+    with pytest.raises(ValueError, match="kind 'sound': known are images, series, table and tokens"):
         normaliser({"kind": "sound"})
 
 

@@ -89,11 +89,11 @@ class GRULanguageModel(nn.Module):
     def __init__(self, vocabulary, width, hidden, layers):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, width)
-        self.gru = nn.GRU(width, hidden, layers, batch_first=True)
+        self.recurrent = nn.GRU(width, hidden, layers, batch_first=True)
         self.output = nn.Linear(hidden, vocabulary)
 
     def forward(self, x):
-        return self.output(self.gru(self.embedding(x))[0]).flatten(0, 1)
+        return self.output(self.recurrent(self.embedding(x))[0]).flatten(0, 1)
 
 
 class TransformerLanguageModel(nn.Module):

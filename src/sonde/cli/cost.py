@@ -66,10 +66,8 @@ def _sequence(model: str | None, asked: bool, out: Path | None, *, json: bool) -
         raise UsageError("there is no model", where="sonde cost", remedy="name one, such as sonde cost lenet, or compare layers: sonde cost --sequence")
     if model is not None:
         raise UsageError("--sequence measures three layers, and a model was given", where="sonde cost", remedy="give one of the two")
-    import torch
-
     from sonde.cost import sequence
-    from sonde.cost.machine import processor
+    from sonde.cost.machine import processor, threads
     from sonde.report.sequence_cost import FORMULAS, write_sequence
 
     say("measuring three layers at eleven sizes each, some seconds …", quiet=json)
@@ -77,7 +75,7 @@ def _sequence(model: str | None, asked: bool, out: Path | None, *, json: bool) -
     fits = sequence.fits(points)
     document: dict[str, Any] = {
         "processor": processor(),
-        "threads": torch.get_num_threads(),
+        "threads": threads(),
         **found,
         "points": [dataclasses.asdict(point) for point in points],
         "fits": [dataclasses.asdict(fit) for fit in fits],

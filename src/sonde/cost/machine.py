@@ -52,6 +52,11 @@ class Machine:
         return max(multiply_adds / self.peak, moved / self.bandwidth)
 
 
+def threads() -> int:
+    """How many threads PyTorch computes with."""
+    return torch.get_num_threads()
+
+
 def processor() -> str:
     """The name of the processor."""
     try:
@@ -68,7 +73,7 @@ def fingerprint(device: torch.device) -> dict[str, Any]:
         "format": FORMAT,
         "processor": processor(),
         "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
+        "threads": threads(),
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     }

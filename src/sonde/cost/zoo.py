@@ -10,7 +10,7 @@ import torch
 
 from sonde.cost.account import account
 from sonde.cost.achieved import forward_seconds
-from sonde.cost.machine import processor
+from sonde.cost.machine import processor, threads
 from sonde.cost.source import find
 from sonde.errors import RunError
 from sonde.run import Run
@@ -45,7 +45,7 @@ def side_by_side(runs: Sequence[str | Path], *, batch: int = BATCH) -> dict[str,
             and (other["value"], other["examples_per_second"]) != (row["value"], row["examples_per_second"])
         ]
         row["best"] = not ahead
-    return {"metric": metric, "better": better, "batch": batch, "processor": processor(), "threads": torch.get_num_threads(), "rows": rows}
+    return {"metric": metric, "better": better, "batch": batch, "processor": processor(), "threads": threads(), "rows": rows}
 
 
 def _row(path: Path, batch: int) -> dict[str, Any]:
