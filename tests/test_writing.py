@@ -23,7 +23,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (folder / "verse.txt").write_text(VERSE * 60)
     settings = {"task.steps": 28, "model.width": 48}
     return sonde.train(
-        str(folder / "verse.txt"), model="gru", settings=settings, epochs=40, batch_size=8, optimizer="adam", lr=0.02, out=folder / "run"
+        str(folder / "verse.txt"), model="gru", settings=settings, epochs=20, batch_size=8, optimizer="adam", lr=0.02, out=folder / "run"
     )
 
 

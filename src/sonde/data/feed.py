@@ -13,8 +13,9 @@ from sonde.data.prepare.columns import Columns
 from sonde.data.skip_grams import SkipGrams
 
 # Lanes of running text that is measured, whatever the batch size was: each lane but the first begins without what stands before it,
-# so their number is part of the measure.
+# so their number is part of the measure. A short text has fewer, so that beginnings weigh little.
 MEASURED_LANES: Final = 16
+SHORTEST_LANE: Final = 1_000  # tokens
 
 Feed = Batches | LaneBatches | SkipGrams
 
@@ -54,7 +55,7 @@ def feed(
             columns.inputs[0],
             first,
             last,
-            lanes=batch_size if shuffle else MEASURED_LANES,
+            lanes=batch_size if shuffle else max(1, min(MEASURED_LANES, len(index) // SHORTEST_LANE)),
             steps=columns.window,
             seed=seed,
             shuffle=shuffle,
