@@ -1,9 +1,10 @@
 """The architectures that torchvision publishes weights for: same keys, same shapes, same outputs.
 
-Once, all of them were compared with torchvision 0.28.0 itself, at full size, 224 pixels (299 for Inception v3), the same random weights
-on both sides: parameter counts and keys are equal, the largest difference of logits is 0, and 5e-7 of the largest logit for Inception v3,
-whose means are taken after a convolution instead of before; auxiliary outputs agree likewise. What is kept is golden/torchvision.json:
-the logits that torchvision's modules give in float64, with weights and pictures by a formula (golden/weights.py; golden/make.py wrote it).
+Once, they were compared with torchvision 0.28.0 itself. Parameter counts and keys of all are equal. Seven of them (alexnet, vgg11, vgg16-bn,
+googlenet, inception-v3, resnet18, wide-resnet50-2) were run at full size, 224 pixels (299 for Inception v3), with the same random weights
+on both sides: the largest difference of logits is 0, and 5e-7 of the largest logit for Inception v3, whose means are taken after a
+convolution instead of before. All of them, smaller, are in golden/torchvision.json, which is kept: the logits that torchvision's modules
+give in float64, with weights and pictures by a formula (golden/weights.py; golden/make.py wrote it).
 """
 
 from __future__ import annotations
