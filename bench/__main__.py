@@ -43,6 +43,7 @@ NAMES = (
     "cifar10_airbench",
     "flowers_visual_words",
     "flowers_fine_tuning",
+    "decoding",
     "transformer_speed",
     "multi30k",
     "fra_eng",
