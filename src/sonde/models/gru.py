@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from sonde.nn.recurrent_network import Per, RecurrentNetwork, Sizes, build_network
-from sonde.nn.recurrent_series import RecurrentSeries, build_series
+from sonde.nn.recurrent_network import Per, RecurrentNetwork
+from sonde.nn.recurrent_series import RecurrentSeries, build_recurrent
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,4 @@ VARIANTS: dict[str, Config] = {"gru": Config()}
 
 def build(config: Config) -> RecurrentNetwork | RecurrentSeries:
     """The model. Raises RecipeError for sizes that contradict each other."""
-    values = asdict(config)
-    numbers, after = values.pop("numbers"), values.pop("after")
-    sizes = Sizes(**values)
-    return build_series("gru", sizes, after=after) if numbers and not config.vocabulary else build_network("gru", sizes)
+    return build_recurrent("gru", asdict(config))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from sonde.nn.recurrent_network import Per, RecurrentNetwork, Sizes, build_network
-from sonde.nn.recurrent_series import RecurrentSeries, build_series
+from sonde.nn.recurrent_network import Per, RecurrentNetwork
+from sonde.nn.recurrent_series import RecurrentSeries, build_recurrent
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,4 @@ VARIANTS: dict[str, Config] = {"lstm": Config()}
 
 def build(config: Config) -> RecurrentNetwork | RecurrentSeries:
     """The model. Raises RecipeError for sizes that contradict each other."""
-    values = asdict(config)
-    numbers, after = values.pop("numbers"), values.pop("after")
-    sizes = Sizes(**values)
-    return build_series("lstm", sizes, after=after) if numbers and not config.vocabulary else build_network("lstm", sizes)
+    return build_recurrent("lstm", asdict(config))

@@ -6,6 +6,9 @@ is what the values between are told from: a latent state in place of a Markov wi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -14,7 +17,15 @@ from sonde.errors import RecipeError
 from sonde.nn.dropout import Dropout
 from sonde.nn.initialise import initialise
 from sonde.nn.recurrent import Cell, Recurrent
-from sonde.nn.recurrent_network import Sizes, check_sizes
+from sonde.nn.recurrent_network import RecurrentNetwork, Sizes, build_network, check_sizes
+
+
+def build_recurrent(cell: Cell, values: Mapping[str, Any]) -> RecurrentNetwork | RecurrentSeries:
+    """The network of a Config's values: of numbers where there is no vocabulary, else of tokens. Raises RecipeError for sizes that contradict each other."""
+    sizes = Sizes(**{name: value for name, value in values.items() if name not in ("numbers", "after")})
+    if values["numbers"] and not sizes.vocabulary:
+        return build_series(cell, sizes, after=values["after"])
+    return build_network(cell, sizes)
 
 
 def build_series(cell: Cell, sizes: Sizes, *, after: int) -> RecurrentSeries:
