@@ -62,6 +62,15 @@ def test_first_filters_hand_their_channel_on() -> None:
     assert network.layer2.conv1(y)[:, 8:].std() > 0
 
 
+def test_what_was_whitened_is_bent_before_the_first_block() -> None:
+    """Section 3.1: without GELU between them a filter and its negative would tell the first block the same thing."""
+    network, seen = build().eval(), []
+    network.layer1.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    x = torch.randn(2, 3, 32, 32)
+    network(x)
+    torch.testing.assert_close(seen[0], F.gelu(network.whiten(x)))
+
+
 def test_sizes_of_the_stages() -> None:
     network, sizes = build(), []
     for module in (network.whiten, network.layer1, network.layer2, network.layer3):
