@@ -7,6 +7,7 @@ and parameter counts are torchvision's, so that its published weights load. As t
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -84,6 +85,32 @@ class Bottleneck(nn.Module):
         y = F.relu(self.bn1(self.conv1(x)))
         y = self.bn3(self.conv3(F.relu(self.bn2(self.conv2(y)))))
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class Body(nn.Module):
+    """A residual network without pooling and classifier, for what reads its maps (keys conv1, bn1, layer1 … layer4).
+
+    `channels`: of the maps of the four stages, which stand `strides` pixels apart.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        whole = ResNet(dataclasses.replace(config, classes=1))
+        self.conv1, self.bn1, self.pool = whole.conv1, whole.bn1, whole.pool
+        self.layer1, self.layer2, self.layer3, self.layer4 = whole.layer1, whole.layer2, whole.layer3, whole.layer4
+        expansion = 4 if config.bottleneck else 1
+        first = 1 if isinstance(whole.pool, nn.Identity) else 4
+        self.channels = tuple(config.width * expansion * 2**stage for stage in range(4))
+        self.strides = tuple(first * 2**stage for stage in range(4))
+
+    def forward(self, images: Float[Tensor, "batch channel height width"]) -> list[Tensor]:
+        """The maps of the four stages, the finest first."""
+        x = self.pool(F.relu(self.bn1(self.conv1(images))))
+        maps = []
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = stage(x)
+            maps.append(x)
+        return maps
 
 
 class ResNet(nn.Module):
