@@ -30,8 +30,8 @@ from sonde.nn.stages import chosen_stages
 from sonde.recipe import Recipe
 from sonde.recipes.defaults import Facts, complete
 from sonde.run import PartData, normalisation
-from sonde.training.loop import TINY
 from sonde.training.precision import check_precision, default_precision, working_dtype
+from sonde.training.update import TINY
 from sonde.training.world import World
 
 

@@ -24,15 +24,17 @@ from sonde.finetune.features import cut
 from sonde.nn.prepared import own_losses
 from sonde.recipe import Recipe, read
 from sonde.report.page import write_report
-from sonde.run import Run, batch_of, read_json
+from sonde.run import Run, batch_of
+from sonde.run_folder import read_json
 from sonde.training import compile as compiling
 from sonde.training import finish, probe
 from sonde.training.checkpoints import Checkpoints, write_json
 from sonde.training.events import EventLog, Listener, TextLog
 from sonde.training.interrupt import watching
 from sonde.training.launch import launch
-from sonde.training.loop import Loop, Plan
+from sonde.training.loop import Loop
 from sonde.training.optimizer import build_optimizer
+from sonde.training.plan import Plan
 from sonde.training.world import World, join, leave
 
 

@@ -23,8 +23,10 @@ from sonde.data.feed import feed
 from sonde.data.prepare.fit import save_preparation
 from sonde.errors import RunError
 from sonde.experiment import Experiment
+from sonde.predictions import measured_texts, prediction_rows
 from sonde.recipe import Recipe
-from sonde.run import FORMAT, Run, batch_of, measured_texts, prediction_rows, read_json
+from sonde.run import Run, batch_of
+from sonde.run_folder import FORMAT, read_json
 from sonde.training.checkpoints import averaged, write_json
 from sonde.training.evaluate import evaluate
 from sonde.training.events import Listener, read_events
@@ -198,7 +200,7 @@ def measure(
         )
         found = evaluate(experiment.model, loop.task, batches, world, final=True)
         if world.main:
-            found = measured_texts(loop.task, found, part, tuple(experiment.target.columns))
+            found = measured_texts(loop.task, found, part.examples, tuple(experiment.target.columns))
         # A measure without a meaning here (an AUC where one class is missing) is no number, and left out.
         measured[name] = {key: value for key, value in found.metrics.items() if math.isfinite(value)}
         if found.predictions is not None and name != "train":
@@ -206,7 +208,8 @@ def measure(
                 prediction_rows(
                     loop.task,
                     name,
-                    part,
+                    part.examples,
+                    part.columns.targets,
                     found,
                     id_column=recipe.data.id or experiment.dataset.content.time,
                     target=experiment.target.values,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -17,25 +15,22 @@ from torch import Tensor, nn
 
 from sonde import models, recipe, tasks
 from sonde.data.assemble import Dataset, assemble, every
-from sonde.data.contents import Content, Examples, Kind, Part
+from sonde.data.contents import Examples, Part
 from sonde.data.feed import Feed, feed
-from sonde.data.open import open_data
+from sonde.data.new_data import open_new, require_columns
 from sonde.data.prepare.columns import Columns
 from sonde.data.prepare.encode import encode_examples
 from sonde.data.prepare.fit import load_preparation
-from sonde.data.readers.as_kind import as_kind
-from sonde.errors import DataError, Problem, RunError
-from sonde.metrics.texts import TextMetric
+from sonde.errors import RunError
 from sonde.nn.normalise import normaliser
 from sonde.nn.prepared import Prepared
 from sonde.nn.sequence import LanguageModel, network_of
-from sonde.tasks.example_losses import example_losses
+from sonde.predictions import measured_texts, names, with_next
+from sonde.run_folder import FORMAT, read_json
 from sonde.training.checkpoints import Checkpoints, averaged, write_json
 from sonde.training.evaluate import Evaluation, evaluate, evened, measure_predictions
 from sonde.training.precision import working_dtype
 from sonde.training.world import World, choose_device
-
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -49,29 +44,6 @@ class PartData:
     def batches(self, size: int, device: torch.device) -> Feed:
         """The part in example order."""
         return feed(self.columns, self.index, batch_size=size, device=device)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file of a run folder; RunError where it is missing, damaged or of a newer format."""
-    if not path.exists():
-        raise RunError(
-            f"there is no {path.name} here",
-            where=str(path.parent),
-            remedy="give the folder of a run that has finished, as `sonde runs` lists them",
-        )
-    try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunError(f"this file is damaged: {error}", where=str(path), remedy="train the run again from its recipe.toml") from None
-    if not isinstance(value, dict):
-        raise RunError("this file is damaged: it holds no table", where=str(path), remedy="train the run again from its recipe.toml")
-    if value.get("format", FORMAT) > FORMAT:
-        raise RunError(
-            f"this run folder is of format {value['format']}; this Sonde reads up to {FORMAT}",
-            where=str(path),
-            remedy="install a newer Sonde",
-        )
-    return value
 
 
 def normalisation(preparation: Any, chosen: recipe.Recipe) -> dict[str, Any]:
@@ -231,7 +203,7 @@ class Run:
         """Predictions and, where targets are known, measures of a part."""
         batches = part.batches(batch_of(self.model), self.device)
         found = evaluate(self.model, self.task, batches, World(device=self.device), final=True)
-        return measured_texts(self.task, found, part, self.target.columns) if part.columns.targets is not None else found
+        return measured_texts(self.task, found, part.examples, self.target.columns) if part.columns.targets is not None else found
 
     def predict(self, source: Any) -> pl.DataFrame:
         """Predictions for a path, a frame, arrays or a list of picture files, a row an example in the order given.
@@ -239,10 +211,11 @@ class Run:
         Columns: `name` (the id column's value, the picture's name, the date or the row number), `prediction`, and what
         the task adds, such as `probability:<class>`. A series is also forecast beyond its end.
         """
-        content = self._opened(source)
+        content = open_new(source, self.recipe.data, self.description["kind"])
         examples = content.examples
         if self.description["task"]["name"] == "forecasting":
-            self._has_target(content, examples, "to forecast from: a series is predicted from its own past", "give data with this column")
+            purpose = "to forecast from: a series is predicted from its own past"
+            require_columns(content, examples, self.target.columns, purpose=purpose, remedy="give data with this column")
             examples = with_next(examples, content.time, self.target.columns[0], self.target.outputs)
         prediction, index = self.predict_tensor(examples)
         chosen = examples if len(index) == len(examples) else examples.take(index)
@@ -258,9 +231,10 @@ class Run:
                 self.look()
             data, notes = PartData(columns, index, examples), self._changed()
         else:
-            content = self._opened(source)
+            content = open_new(source, self.recipe.data, self.description["kind"])
             chosen = content.parts.get("test") or content.examples
-            self._has_target(content, chosen, "to compare predictions with", "give data with the target, or use `sonde predict`")
+            remedy = "give data with the target, or use `sonde predict`"
+            require_columns(content, chosen, self.target.columns, purpose="to compare predictions with", remedy=remedy)
             data = self.encode(chosen)
             notes = (
                 []
@@ -318,27 +292,6 @@ class Run:
         then, now = self.description.get("fingerprint"), self._dataset.content.fingerprint if self._dataset else None
         return ["the data have changed since the run was trained (their fingerprint differs)"] if now is not None and then != now else []
 
-    def _opened(self, source: Any) -> Content:
-        """New data, of the kind that the run learned from; a list of texts is a text each, where it learned from text."""
-        kind: Kind = self.description["kind"]
-        if kind in ("text", "pairs", "tagged") and isinstance(source, (list, tuple)) and source and all(isinstance(text, str) for text in source):
-            source = pl.DataFrame({"text": list(source)})
-        content = as_kind(open_data(source, self.recipe.data), kind)
-        self._same_kind(content)
-        return content
-
-    def _same_kind(self, content: Content) -> None:
-        trained = self.description["kind"]
-        if content.kind != trained and not {content.kind, trained} <= {"table", "series"}:
-            raise DataError(
-                Problem("error", content.origin, f"this is of kind {content.kind}; the run was trained on {trained}", f"give {trained}")
-            )
-
-    def _has_target(self, content: Content, examples: Examples, purpose: str, remedy: str) -> None:
-        for column in self.target.columns:
-            if column not in examples.frame.columns:
-                raise DataError(Problem("error", content.origin, f"there is no column {column!r} {purpose}", remedy))
-
     def __repr__(self) -> str:
         numbers = (
             ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
@@ -355,60 +308,3 @@ class Run:
         report = self.path / "report.html"
         link = f"<p><a href='{escape(str(report))}'>report</a></p>" if report.exists() else ""
         return f"<b>{escape(self.description['model']['name'])}</b> <code>{escape(str(self.path))}</code><table>{rows}</table>{link}"
-
-
-def measured_texts(task: tasks.Task, found: Evaluation, part: PartData, columns: tuple[str, ...]) -> Evaluation:
-    """The evaluation with measures of texts: what was written against what the data have in their target column."""
-    measures = {name: metric for name, metric in task.metrics(final=True).items() if isinstance(metric, TextMetric)}
-    if not measures or found.predictions is None or found.index is None:
-        return found
-    right = part.examples.frame[columns[0]].gather(found.index.cpu().numpy()).fill_null("").to_list()
-    written = [str(text) for text in task.table(found.predictions)["prediction"]]
-    return replace(found, metrics=found.metrics | {name: metric.of_texts(written, right) for name, metric in measures.items()})
-
-
-def names(examples: Examples, id_column: str | None, index: np.ndarray) -> list[str]:
-    """What to call the examples, which are the rows `index` of their file: by id, by picture, or by row number."""
-    if id_column is not None and id_column in examples.frame.columns:
-        return [str(value) for value in examples.frame[id_column].to_list()]
-    if examples.pictures is not None:
-        return [examples.pictures.name(row) for row in range(len(examples))]
-    return [str(row) for row in index]
-
-
-def with_next(examples: Examples, time: str | None, target: str, horizon: int) -> Examples:
-    """A series and, after its end, a row for each of the next `horizon` moments: what is still to be seen.
-
-    The next moments follow at the distance that occurs most often.
-    """
-    frame = examples.frame
-    more = pl.DataFrame({target: pl.Series([None] * horizon, dtype=frame[target].dtype)})
-    if time is not None and frame.height > 1:
-        step, last = frame[time].diff().drop_nulls().mode().sort()[0], frame[time][-1]
-        more = more.with_columns(pl.Series(time, [last + step * (ahead + 1) for ahead in range(horizon)], dtype=frame[time].dtype))
-    return Examples(pl.concat([frame, more], how="diagonal"))
-
-
-def prediction_rows(
-    task: tasks.Task, part: str, data: PartData, found: Evaluation, *, id_column: str | None, target: dict[str, Any]
-) -> pl.DataFrame:
-    """The rows of predictions.parquet for one part. `target` are the fitted target's values."""
-    assert found.predictions is not None and found.index is not None
-    index = found.index.cpu().numpy()
-    few = data.examples.take(index)
-    table: dict[str, Any] = {"part": [part] * len(index), "example": index, "name": names(few, id_column, index)}
-    targets = None if data.columns.targets is None else data.columns.targets[torch.from_numpy(index)]
-    if target["kind"] == "tokens":  # texts are compared as texts
-        table |= {column: few.frame[column] for column in ("source", *target["columns"]) if column in few.frame.columns}
-    elif targets is not None:
-        table["target"] = _readable(targets, target.get("classes"))
-        table["loss"] = example_losses(found.predictions.cpu(), targets, target=target).numpy()
-    return pl.DataFrame(table | task.table(found.predictions))
-
-
-def _readable(targets: Tensor, classes: Sequence[Any] | None) -> Any:
-    if not targets.is_floating_point() and targets.ndim == 2 and classes is not None:
-        return [" ".join([str(classes[number]) for number in row if number >= 0]) for row in targets.tolist()]
-    if not targets.is_floating_point() and classes is not None:
-        return [str(classes[number]) for number in targets.tolist()]
-    return targets.squeeze(-1).numpy() if targets.ndim == 1 or targets.shape[1] == 1 else targets.numpy().tolist()

@@ -9,7 +9,7 @@ import pytest
 from architecture.source import Import, area, files, imports
 
 BELOW_RUN = frozenset({"recipe", "ops", "nn", "models", "optim", "metrics", "data", "tasks", "training"})
-BELOW_FIT = BELOW_RUN | {"run", "finetune", "experiment", "record", "recipes", "explain", "report"}
+BELOW_FIT = BELOW_RUN | {"run", "run_folder", "finetune", "experiment", "record", "recipes", "explain", "report"}
 
 # area → areas that it may import besides itself; `errors` is open to all but scratch. cli and __init__ may import anything.
 MAY_IMPORT: dict[str, frozenset[str]] = {
@@ -24,11 +24,13 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "data": frozenset({"recipe", "ops"}),
     "tasks": frozenset({"ops", "metrics", "data", "nn"}),
     "training": frozenset({"recipe", "optim", "metrics", "data", "tasks", "nn"}),
-    "run": BELOW_RUN,
+    "run_folder": frozenset(),
+    "predictions": BELOW_RUN,
+    "run": BELOW_RUN | {"run_folder", "predictions"},
     "finetune": BELOW_RUN | {"run"},
     "experiment": BELOW_RUN | {"run", "recipes", "finetune"},
-    "record": BELOW_RUN | {"run", "experiment"},
-    "explain": BELOW_RUN | {"run", "writing"},
+    "record": BELOW_RUN | {"run", "run_folder", "predictions", "experiment"},
+    "explain": BELOW_RUN | {"run", "run_folder", "writing"},
     "writing": BELOW_RUN | {"run"},
     "word_vectors": BELOW_RUN | {"run"},
     "cost": BELOW_RUN | {"run", "recipes"},
@@ -58,7 +60,10 @@ ONLY = {
 STARTED = {("sonde.training.launch", "sonde.fit"): "what a new process is started with"}
 
 # package → areas, or single modules, that may import it (also inside functions).
-UPPER = frozenset({"run", "finetune", "writing", "word_vectors", "experiment", "record", "fit", "explain", "cost", "export", "search", "sklearn", "verify"})
+UPPER = frozenset(
+    {"predictions", "run", "finetune", "writing", "word_vectors", "experiment", "record", "fit", "explain", "cost", "export"}
+    | {"search", "sklearn", "verify"}
+)
 OUTSIDE: dict[str, frozenset[str]] = {
     "torch": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training"}) | UPPER,
     "numpy": frozenset({"models", "metrics", "data", "tasks", "training", "report", "scratch", "sonde.cli.data"}) | UPPER,
@@ -81,6 +86,7 @@ LIGHT = (
     "sonde.errors",
     "sonde.recipe",
     "sonde.recipes",
+    "sonde.run_folder",
     "sonde.report",
     "sonde.scratch",
     "sonde.data.readers",

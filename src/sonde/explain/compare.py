@@ -17,7 +17,6 @@ one half; that is said, as more data or regularisation would then help.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from sonde.errors import RunError
+from sonde.run_folder import FORMAT, read_json
 
-FORMAT = 1
 TOLERANCE = 0.05
 GAP = 0.5
 # Measures that are shares of examples, so that chance alone moves them by their standard error.
@@ -173,12 +172,14 @@ def _best(errors: Sequence[Errors]) -> int | None:
 
 def _row(path: Path) -> dict[str, Any]:
     """What stands in the folder of one run."""
-    files = {name: _read(path, f"{name}.json") for name in ("metrics", "model")}
+    if not path.is_dir():
+        raise RunError("there is no such run", where=str(path), remedy="`sonde runs` lists the runs there are")
+    files = {name: read_json(path / f"{name}.json") for name in ("metrics", "model")}
     looks = path / "looks.json"
     return {
         "path": path,
         "files": files,
-        "looks": _read(path, "looks.json").get("test", 0) if looks.exists() else files["metrics"].get("test_looks", 0),
+        "looks": read_json(path / "looks.json").get("test", 0) if looks.exists() else files["metrics"].get("test_looks", 0),
         "metric": files["metrics"]["monitor"],
         "better": files["metrics"]["better"],
     }
@@ -235,22 +236,3 @@ def _message(rows: Sequence[dict[str, Any]], best: int | None, metric: str, unde
     if len(rows) > 2 and best in (0, len(rows) - 1):
         said.append("the best value is at the end of the range: try beyond it")
     return "; ".join(said)
-
-
-def _read(path: Path, name: str) -> dict[str, Any]:
-    """A JSON file of a run folder, without sonde.run, which would load torch."""
-    if not path.is_dir():
-        raise RunError("there is no such run", where=str(path), remedy="`sonde runs` lists the runs there are")
-    file = path / name
-    if not file.exists():
-        raise RunError(
-            f"there is no {name} here", where=str(path), remedy="give the folder of a run that has finished, as `sonde runs` lists them"
-        )
-    try:
-        value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as wrong:
-        raise RunError(f"this file is damaged: {wrong}", where=str(file), remedy="train the run again from its recipe.toml") from None
-    if value.get("format", FORMAT) > FORMAT:
-        what = f"this run folder is of format {value['format']}; this Sonde reads up to {FORMAT}"
-        raise RunError(what, where=str(file), remedy="install a newer Sonde")
-    return value

@@ -20,7 +20,8 @@ from sonde.experiment import with_absolute_paths
 from sonde.explain.explain import explain
 from sonde.recipe import Recipe, read, with_flags
 from sonde.report.page import write_report
-from sonde.run import FORMAT, Run, read_json
+from sonde.run import Run
+from sonde.run_folder import FORMAT, read_json
 from sonde.training.checkpoints import write_json
 from sonde.training.events import Event, Listener
 

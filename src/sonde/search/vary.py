@@ -10,7 +10,8 @@ from sonde import record
 from sonde.explain.compare import vary_summary
 from sonde.recipe import FLAGS, Recipe, with_flags, with_settings
 from sonde.report.compare import write_comparison
-from sonde.run import FORMAT, Run
+from sonde.run import Run
+from sonde.run_folder import FORMAT
 from sonde.search import folds
 from sonde.search.baseline import baseline
 from sonde.training.checkpoints import write_json
