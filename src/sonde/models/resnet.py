@@ -26,7 +26,9 @@ class Config:
 
     `stem`: `photo` (7×7, stride 2, then pooling: 1/4 of the size), `small` (3×3, stride 1, no pooling), or `auto`: small
     up to 64 pixels. The keys are the same. `zero_last` starts each block's last γ at 0, so that the block begins as the
-    identity (Goyal et al. 2017, section 5.1). `channels`, `size` and `classes` come from the data.
+    identity (Goyal et al. 2017, section 5.1). `replace_stride_with_dilation`: which of the last three stages keep the size of
+    what they are given and spread their 3×3 kernels instead (Chen et al. 2017, section 3.1), for maps that say where things are.
+    `channels`, `size` and `classes` come from the data.
     """
 
     channels: int = 0
@@ -38,6 +40,7 @@ class Config:
     widen: int = 1
     stem: Stem = "auto"
     zero_last: bool = True
+    replace_stride_with_dilation: tuple[bool, bool, bool] = (False, False, False)
 
 
 VARIANTS: dict[str, Config] = {
@@ -54,11 +57,11 @@ VARIANTS: dict[str, Config] = {
 class BasicBlock(nn.Module):
     """Two 3×3 convolutions and a shortcut."""
 
-    def __init__(self, channels_in: int, width: int, *, stride: int) -> None:
+    def __init__(self, channels_in: int, width: int, *, stride: int, dilation: int = 1) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, width, 3, stride, 1, bias=False)
+        self.conv1 = nn.Conv2d(channels_in, width, 3, stride, dilation, dilation, bias=False)
         self.bn1 = BatchNorm(width)
-        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, dilation, dilation, bias=False)
         self.bn2 = BatchNorm(width)
         self.downsample = _shortcut(channels_in, width, stride=stride)
 
@@ -70,12 +73,12 @@ class BasicBlock(nn.Module):
 class Bottleneck(nn.Module):
     """1×1 to `widen`·`width` channels, 3×3, 1×1 to 4·`width`, and a shortcut."""
 
-    def __init__(self, channels_in: int, width: int, *, stride: int, widen: int = 1) -> None:
+    def __init__(self, channels_in: int, width: int, *, stride: int, widen: int = 1, dilation: int = 1) -> None:
         super().__init__()
         inner = widen * width
         self.conv1 = nn.Conv2d(channels_in, inner, 1, bias=False)
         self.bn1 = BatchNorm(inner)
-        self.conv2 = nn.Conv2d(inner, inner, 3, stride, 1, bias=False)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, dilation, dilation, bias=False)
         self.bn2 = BatchNorm(inner)
         self.conv3 = nn.Conv2d(inner, 4 * width, 1, bias=False)
         self.bn3 = BatchNorm(4 * width)
@@ -114,7 +117,10 @@ class Body(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Stem, four stages with 1, 2, 4 and 8 times the width, global average pooling, one dense layer."""
+    """Stem, four stages with 1, 2, 4 and 8 times the width, global average pooling, one dense layer.
+
+    Without `head` there is no dense layer: a backbone, of which `maps` is used.
+    """
 
     stages: ClassVar[dict[str, tuple[str, ...]]] = {
         "stem": ("conv1", "bn1"),
@@ -125,7 +131,7 @@ class ResNet(nn.Module):
         "head": ("fc",),
     }
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, head: bool = True) -> None:
         super().__init__()
         width, expansion = config.width, 4 if config.bottleneck else 1
         small = small_stem(config.stem, config.size)
@@ -133,11 +139,12 @@ class ResNet(nn.Module):
         self.conv1 = nn.Conv2d(config.channels, width, kernel, stride, padding, bias=False)
         self.bn1 = BatchNorm(width)
         self.pool = nn.Identity() if small else nn.MaxPool2d(3, 2, 1)
-        self.layer1 = _stage(config, width, width, blocks=config.blocks[0], stride=1)
-        self.layer2 = _stage(config, width * expansion, 2 * width, blocks=config.blocks[1], stride=2)
-        self.layer3 = _stage(config, 2 * width * expansion, 4 * width, blocks=config.blocks[2], stride=2)
-        self.layer4 = _stage(config, 4 * width * expansion, 8 * width, blocks=config.blocks[3], stride=2)
-        self.fc = nn.Linear(8 * width * expansion, config.classes)
+        self.widths = tuple(width * times * expansion for times in (1, 2, 4, 8))
+        self.layer1 = _stage(config, width, number=1)
+        self.layer2 = _stage(config, self.widths[0], number=2)
+        self.layer3 = _stage(config, self.widths[1], number=3)
+        self.layer4 = _stage(config, self.widths[2], number=4)
+        self.fc = nn.Linear(self.widths[3], config.classes) if head else None
         self._initialise(zero_last=config.zero_last)
 
     def _initialise(self, *, zero_last: bool) -> None:
@@ -146,15 +153,23 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if zero_last and isinstance(module, (BasicBlock, Bottleneck)):
                 nn.init.zeros_((module.bn3 if isinstance(module, Bottleneck) else module.bn2).weight)
-        initialise(self.fc.weight, "default")
-        nn.init.zeros_(self.fc.bias)
+        if self.fc is not None:
+            initialise(self.fc.weight, "default")
+            nn.init.zeros_(self.fc.bias)
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
         """Map images to logits."""
-        x = self.pool(F.relu(self.bn1(self.conv1(images))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        logits: Tensor = self.fc(x.mean((2, 3)))
+        if self.fc is None:
+            raise ValueError("a backbone has no classes: use `maps`")
+        logits: Tensor = self.fc(self.maps(images)[3].mean((2, 3)))
         return logits
+
+    def maps(self, images: Float[Tensor, "batch channel height width"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the four stages give, (batch, `widths`, height/s, width/s), s = 4, 8, 16 and 32 with the stem for photographs and no dilation."""
+        one = self.layer1(self.pool(F.relu(self.bn1(self.conv1(images)))))
+        two = self.layer2(one)
+        three = self.layer3(two)
+        return one, two, three, self.layer4(three)
 
 
 def _shortcut(channels_in: int, channels: int, *, stride: int) -> nn.Sequential | None:
@@ -163,14 +178,19 @@ def _shortcut(channels_in: int, channels: int, *, stride: int) -> nn.Sequential 
     return nn.Sequential(nn.Conv2d(channels_in, channels, 1, stride, bias=False), BatchNorm(channels))
 
 
-def _stage(config: Config, channels_in: int, width: int, *, blocks: int, stride: int) -> nn.Sequential:
-    def block(before: int, stride: int) -> BasicBlock | Bottleneck:
+def _stage(config: Config, channels_in: int, *, number: int) -> nn.Sequential:
+    """Stage `number` of 1 … 4. Where it does not halve, its first block still has the dilation of the stage before (as in torchvision)."""
+    width, dilated = config.width * 2 ** (number - 1), (False, *config.replace_stride_with_dilation)
+    dilation, before = 2 ** sum(dilated[:number]), 2 ** sum(dilated[: number - 1])
+    stride = 1 if number == 1 or dilated[number - 1] else 2
+
+    def block(channels: int, stride: int, dilation: int) -> BasicBlock | Bottleneck:
         if config.bottleneck:
-            return Bottleneck(before, width, stride=stride, widen=config.widen)
-        return BasicBlock(before, width, stride=stride)
+            return Bottleneck(channels, width, stride=stride, widen=config.widen, dilation=dilation)
+        return BasicBlock(channels, width, stride=stride, dilation=dilation)
 
     channels = 4 * width if config.bottleneck else width
-    return nn.Sequential(block(channels_in, stride), *(block(channels, 1) for _ in range(blocks - 1)))
+    return nn.Sequential(block(channels_in, stride, before), *(block(channels, 1, dilation) for _ in range(config.blocks[number - 1] - 1)))
 
 
 def build(config: Config) -> ResNet:

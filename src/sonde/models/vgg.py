@@ -74,19 +74,9 @@ class VGG(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        self.stages: dict[str, tuple[str, ...]] = {}
-        channels = config.channels
-        for number, (count, width) in enumerate(zip(config.blocks, WIDTHS, strict=True)):
-            width, first = scaled(width, config.scale), len(layers)
-            for _ in range(count):
-                layers += [nn.Conv2d(channels, width, 3, 1, 1), *([BatchNorm(width)] if config.batch_norm else []), nn.ReLU()]
-                channels = width
-            layers.insert(len(layers) - 1, Halve(up=config.size < WHOLE))
-            learnt = [place for place in range(first, len(layers)) if isinstance(layers[place], (nn.Conv2d, BatchNorm))]
-            self.stages[f"stage{number}" if number else "stem"] = tuple(f"features.{place}" for place in learnt)
-        self.stages["head"] = ("classifier",)
-        self.features = nn.Sequential(*layers)
+        self.features, ends = body(config)
+        self.stages = stages_of_body(self.features, ends) | {"head": ("classifier",)}
+        channels = scaled(WIDTHS[-1], config.scale)
         self.grid = (7 if config.size > SMALL else 0) if config.grid is None else config.grid
         side = self.grid or (-(-config.size // 32) if config.size < WHOLE else config.size // 32)
         dense = scaled(config.dense, config.scale)
@@ -103,6 +93,30 @@ class VGG(nn.Module):
         x = F.adaptive_avg_pool2d(x, self.grid) if self.grid else x
         logits: Tensor = self.classifier(x.flatten(1))
         return logits
+
+
+def body(config: Config) -> tuple[nn.Sequential, tuple[int, ...]]:
+    """The five blocks as one row of layers, and where each of them ends: block b is layers ends[b − 1] … ends[b] − 1."""
+    layers: list[nn.Module] = []
+    ends: list[int] = []
+    channels = config.channels
+    for count, width in zip(config.blocks, WIDTHS, strict=True):
+        width = scaled(width, config.scale)
+        for _ in range(count):
+            layers += [nn.Conv2d(channels, width, 3, 1, 1), *([BatchNorm(width)] if config.batch_norm else []), nn.ReLU()]
+            channels = width
+        layers.insert(len(layers) - 1, Halve(up=config.size < WHOLE))
+        ends.append(len(layers))
+    return nn.Sequential(*layers), tuple(ends)
+
+
+def stages_of_body(features: nn.Sequential, ends: tuple[int, ...]) -> dict[str, tuple[str, ...]]:
+    """The blocks as stages (nn/stages.py) of a network that keeps them under the name `features`."""
+    found: dict[str, tuple[str, ...]] = {}
+    for number, (first, last) in enumerate(zip((0, *ends), ends, strict=False)):
+        learnt = [place for place in range(first, last) if isinstance(features[place], (nn.Conv2d, BatchNorm))]
+        found[f"stage{number}" if number else "stem"] = tuple(f"features.{place}" for place in learnt)
+    return found
 
 
 def build(config: Config) -> VGG:
