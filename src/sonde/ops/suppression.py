@@ -1,0 +1,192 @@
+"""Greedy non-maximum suppression (Felzenszwalb et al. 2010, section 5.2), for all pictures and classes at once, without a loop over boxes.
+
+    while boxes are left:  keep the one with the highest score;  drop all of its class whose IoU with it exceeds the threshold
+
+Boxes stand in groups, one for each picture and class, by falling score. A round takes the next BLOCK boxes of every group and finds which
+of them stay: kept(i) = no kept j before i overlaps it, iterated from "all kept" until nothing changes. After t passes at least the first
+t boxes are right, and mostly three or four passes suffice. Then the kept ones drop what they overlap further down, and the rest moves up. So
+the answer is the loop's own, bit by bit, and only BLOCK × boxes overlaps are ever in memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int, Num
+from torch import Tensor
+
+from sonde.ops.boxes import BOTTOM, CLASS, LEFT, SCORE
+
+BLOCK = 64
+# Overlaps computed at a time: temporary arrays of 1 MB stay in a core's cache, and a GPU wants more to do at once.
+OVERLAPS = {"cpu": 1 << 18, "cuda": 1 << 24}
+NONE = -1
+
+
+@torch.no_grad()
+def suppress(
+    boxes: Float[Tensor, "box 4"], scores: Float[Tensor, " box"], classes: Num[Tensor, " box"] | None = None, *, iou: float, most: int | None = None
+) -> Int[Tensor, " kept"]:
+    """Indices of the kept corner boxes, best first and at most `most`. A box suppresses only boxes of its own class; without `classes` all.
+
+    Suppressed is what overlaps a kept box by more than `iou`; of equal scores the earlier box is kept. Boxes without area, or with
+    coordinates that are not finite, overlap none.
+    """
+    every = classes if classes is None else classes[None]
+    kept = suppress_batch(boxes[None], scores[None], every, iou=iou, most=most)[0]
+    return kept[: int((kept != NONE).sum())]
+
+
+@torch.no_grad()
+def suppress_batch(
+    boxes: Float[Tensor, "picture box 4"],
+    scores: Float[Tensor, "picture box"],
+    classes: Num[Tensor, "picture box"] | None = None,
+    *,
+    iou: float,
+    most: int | None = None,
+    floor: float = -torch.inf,
+) -> Int[Tensor, "picture most"]:
+    """As `suppress`, for several pictures: the indices of each one's kept boxes, best first, then NONE = −1.
+
+    Only boxes with a score above `floor` take part, so padding has the score −∞. There are `most` columns, without it as many as boxes.
+    """
+    pictures, count = scores.shape
+    most = count if most is None else most
+    result = torch.full((pictures, most), NONE, dtype=torch.int64, device=boxes.device)
+    if not scores.numel() or not most:
+        return result
+    ranks = scores.argsort(dim=1, descending=True, stable=True)
+    taking = scores.gather(1, ranks) > floor
+    picture = torch.arange(pictures, device=boxes.device)[:, None].expand(-1, count)[taking]
+    index = ranks[taking]
+    group = picture
+    if classes is not None:
+        _, number = classes[picture, index].unique(return_inverse=True)
+        group = picture * (number.max() + 1 if len(number) else 1) + number
+    kept = _greedy(boxes[picture, index], group, iou)
+    picture, index = picture[kept], index[kept]
+    # The place of each kept box among those of its picture: they stand picture by picture, best first.
+    first = torch.searchsorted(picture, torch.arange(pictures, device=boxes.device))
+    place = torch.arange(len(picture), device=boxes.device) - first[picture]
+    shown = place < most
+    result[picture[shown], place[shown]] = index[shown]
+    return result
+
+
+@torch.no_grad()
+def detections(
+    boxes: Float[Tensor, "picture box 4"],
+    scores: Float[Tensor, "picture box"],
+    classes: Num[Tensor, "picture box"],
+    *,
+    iou: float,
+    most: int,
+    floor: float = 0.0,
+) -> Float[Tensor, "picture most 6"]:
+    """What a detector answers: rows (left, top, right, bottom, class, score) of the boxes kept, best first, then rows of zeros."""
+    kept = suppress_batch(boxes, scores, classes, iou=iou, most=most, floor=floor)
+    found, picture = kept != NONE, torch.arange(len(kept), device=kept.device)[:, None]
+    index = kept.clamp(min=0)
+    rows = boxes.new_zeros(*kept.shape, 6)
+    if boxes.shape[1]:
+        rows[..., LEFT : BOTTOM + 1] = boxes[picture, index]
+        rows[..., CLASS], rows[..., SCORE] = classes[picture, index].to(rows), scores[picture, index].to(rows)
+    return torch.where(found[..., None], rows, 0.0)
+
+
+@dataclass
+class _Groups:
+    """Boxes of several groups side by side, padded: coordinates and areas (5, group, place), which of all boxes (group, place)."""
+
+    values: Tensor
+    box: Tensor
+    counts: Tensor
+
+
+def _greedy(boxes: Tensor, group: Tensor, iou: float) -> Tensor:
+    """bool (box,): which stay of boxes that stand by falling score in each group."""
+    kept = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
+    if not len(boxes):
+        return kept
+    limit = OVERLAPS.get(boxes.device.type, OVERLAPS["cpu"])
+    values = _coordinates(boxes)
+    order = group.argsort(stable=True)
+    counts = torch.unique_consecutive(group[order], return_counts=True)[1]
+    starts = counts.cumsum(0) - counts
+    # Groups of about the same size side by side, so that little is padding.
+    by_size = counts.argsort(descending=True, stable=True)
+    together = max(1, limit // BLOCK**2)
+    for chosen in by_size.split(together):
+        place = torch.arange(int(counts[chosen[0]]), device=boxes.device)
+        there = place < counts[chosen, None]
+        box = torch.where(there, order[(starts[chosen, None] + place).clamp(max=len(order) - 1)], len(boxes))
+        _rounds(_Groups(values[:, box], box, counts[chosen]), kept, iou, limit)
+    return kept
+
+
+def _coordinates(boxes: Tensor) -> Tensor:
+    """(5, box + 1): coordinates and area; the last is padding that overlaps nothing."""
+    boxes = boxes if boxes.dtype == torch.float64 else boxes.float()
+    left, top, right, bottom = boxes.unbind(1)
+    area = (right - left).clamp(min=0) * (bottom - top).clamp(min=0)
+    values = torch.cat([torch.stack([left, top, right, bottom, area]), boxes.new_zeros(5, 1)], 1)
+    values = torch.where(values[4].isfinite(), values, 0.0)
+    # A union of 0 would make 0/0; adding this to any other area leaves it as it is.
+    values[4].clamp_(min=torch.finfo(boxes.dtype).tiny)
+    return values
+
+
+def _rounds(groups: _Groups, kept: Tensor, iou: float, limit: int) -> None:
+    """Go through the groups block by block and write what stays into `kept`."""
+    values, box = groups.values, groups.box
+    none = len(kept)
+    while box.shape[1]:
+        block = values[..., :BLOCK]
+        alive = _stay(_overlaps(block, block, iou).tril_(-1)) & (box[:, :BLOCK] < none)
+        kept[box[:, :BLOCK][alive]] = True
+        if box.shape[1] <= BLOCK:
+            return
+        by, _ = _moved_up(block, box[:, :BLOCK], alive, none)
+        values, box = values[..., BLOCK:], box[:, BLOCK:]
+        alive = box < none
+        if by.shape[2]:
+            width = max(1, limit // (len(box) * by.shape[2]))
+            dropped = [_overlaps(part, by, iou).amax(2) for part in values.split(width, 2)]
+            alive &= torch.cat(dropped, 1) == 0
+        values, box = _moved_up(values, box, alive, none)
+
+
+def _overlaps(a: Tensor, b: Tensor, iou: float) -> Tensor:
+    """1 where the IoU of a box of `a` (5, group, n) and one of `b` (5, group, m) of its group exceeds `iou`, else 0: (group, n, m)."""
+    a, b = a[..., :, None], b[..., None, :]
+    width = torch.minimum(a[2], b[2]).sub_(torch.maximum(a[0], b[0])).clamp_(min=0)
+    height = torch.minimum(a[3], b[3]).sub_(torch.maximum(a[1], b[1])).clamp_(min=0)
+    shared = width.mul_(height)
+    union = (a[4] + b[4]).sub_(shared)
+    return shared.div_(union).gt_(iou)
+
+
+def _stay(overlaps: Tensor) -> Tensor:
+    """bool (group, n): which stay, where overlaps (group, n, before) has a 1 if the second, better box would drop the first."""
+    kept = overlaps.new_ones(overlaps.shape[:2])
+    while True:
+        following = (torch.bmm(overlaps, kept[..., None])[..., 0] == 0).to(kept)
+        if torch.equal(following, kept):
+            return kept > 0
+        kept = following
+
+
+def _moved_up(values: Tensor, box: Tensor, alive: Tensor, none: int) -> tuple[Tensor, Tensor]:
+    """Only the boxes that are `alive`, in their order, moved to the front of their rows."""
+    counts = alive.sum(1)
+    width = int(counts.max())
+    group, place = alive.nonzero(as_tuple=True)
+    to = torch.arange(len(group), device=box.device) - (counts.cumsum(0) - counts)[group]
+    moved = values.new_zeros(5, len(box), width)
+    moved[4] = torch.finfo(values.dtype).tiny
+    moved[:, group, to] = values[:, group, place]
+    numbers = box.new_full((len(box), width), none)
+    numbers[group, to] = box[group, place]
+    return moved, numbers
