@@ -77,6 +77,7 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "safetensors": frozenset({"sonde.models.weights", "training", "sonde.run", "export"}),
     "jaxtyping": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training", "explain", "cost", "word_vectors"}),
     "huggingface_hub": frozenset({"sonde.finetune.hub"}),
+    "faster_coco_eval": frozenset({"sonde.metrics.coco"}),
     "cyclopts": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
 }
