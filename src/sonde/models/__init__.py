@@ -77,6 +77,14 @@ MODELS: dict[str, str] = {
     "seq2seq-rnn-attention": "sonde.models.seq2seq",
     "seq2seq-gru-attention": "sonde.models.seq2seq",
     "seq2seq-lstm-attention": "sonde.models.seq2seq",
+    **dict.fromkeys(("fcn32", "fcn16", "fcn8"), "sonde.models.fcn"),
+    **dict.fromkeys(("fcn-resnet50", "fcn-resnet101"), "sonde.models.fcn_resnet"),
+    **dict.fromkeys(("u-net", "u-net-small"), "sonde.models.u_net"),
+    **dict.fromkeys(("deeplab-v3", "deeplab-v3-resnet101", "deeplab-v3-small"), "sonde.models.deeplab_v3"),
+    **dict.fromkeys(("faster-rcnn", "faster-rcnn-small"), "sonde.models.faster_rcnn"),
+    **dict.fromkeys(("mask-rcnn", "mask-rcnn-small"), "sonde.models.mask_rcnn"),
+    **dict.fromkeys(("fast-rcnn", "fast-rcnn-small"), "sonde.models.fast_rcnn"),
+    **dict.fromkeys(("rcnn", "rcnn-small"), "sonde.models.rcnn"),
 }
 
 # A value that is no model's own: widths of hidden layers that are put before the outputs.
@@ -84,7 +92,10 @@ NEW_HEAD = "new_head"
 
 RECURRENT = ("language-modelling", "classification", "multi-label-classification", "regression", "tagging", "forecasting")
 
-# Models that only some tasks can use; all others fit every task.
+# Tasks whose answers are places in a picture. Only models that say so in FITS give them.
+SCENES = ("detection", "segmentation")
+
+# Models that only some tasks can use; all others fit every task but SCENES.
 FITS: dict[str, tuple[str, ...]] = {
     "linear-regression": ("regression", "forecasting"),
     "softmax-regression": ("classification", "multi-label-classification"),
@@ -98,6 +109,8 @@ FITS: dict[str, tuple[str, ...]] = {
     "transformer-encoder": ("classification", "multi-label-classification", "regression", "tagging"),
     **dict.fromkeys(("transformer", "transformer-base"), ("translation",)),
     **{f"seq2seq-{cell}{attention}": ("translation",) for cell in ("rnn", "gru", "lstm") for attention in ("", "-attention")},
+    **dict.fromkeys(("fcn32", "fcn16", "fcn8", "fcn-resnet50", "fcn-resnet101"), ("segmentation",)),
+    **dict.fromkeys(("u-net", "u-net-small", "deeplab-v3", "deeplab-v3-resnet101", "deeplab-v3-small"), ("segmentation",)),
 }
 
 
@@ -146,15 +159,25 @@ def has(name: str, value: str) -> bool:
     return value in {field.name for field in dataclasses.fields(module(name).VARIANTS[name])}
 
 
+def fits(name: str, task: str) -> bool:
+    """Whether the model can be used for the task."""
+    return task in FITS[name] if name in FITS else task not in SCENES
+
+
+def sees_scenes(name: str) -> bool:
+    """Whether the model is a detector or a segmenter: its answers are places in a picture."""
+    return any(fits(name, task) for task in SCENES)
+
+
 def check_fit(name: str, *, task: str, data: Reads) -> None:
     """RecipeError that lists the models that fit, where `name` does not fit the task or the kind of data."""
     module(name)
     readable = {"images": ("images", "numbers"), "numbers": ("numbers",), "tokens": ("tokens",)}[data]
     ordered = data == "numbers" and task == "forecasting"  # numbers of a table stand in no order in which they could be read
-    fitting = [other for other in MODELS if task in FITS.get(other, (task,)) and (accepts(other) in readable or (ordered and reads_series(other)))]
+    fitting = [other for other in MODELS if fits(other, task) and (accepts(other) in readable or (ordered and reads_series(other)))]
     if name not in fitting:
         reads = {"images": "reads pictures", "numbers": "reads rows of numbers", "tokens": "reads text"}[accepts(name)]
-        what = f"{reads}, and these data are none" if task in FITS.get(name, (task,)) else f"does not do {task}"
+        what = f"{reads}, and these data are none" if fits(name, task) else f"does not do {task}"
         raise RecipeError(f"model {name} {what}", where="model.name", remedy="models that fit: " + ", ".join(fitting))
 
 

@@ -47,6 +47,25 @@ def _uniform(weight: Tensor, limit: float) -> None:
     weight.uniform_(-limit, limit)
 
 
+@torch.no_grad()
+def initialise_bilinear(weight: Tensor, *, groups: int = 1) -> None:
+    """Set `weight` (channel, channel/groups, k, k) of a transposed convolution, in place, so that each channel enlarges itself by bilinear interpolation.
+
+    Along an axis w[a] = 1 − |a − (k − 1)/2|/f with f = ⌈k/2⌉ (Long et al. 2015, FCN, section 3.3); stride s goes with k = 2s − s mod 2.
+    Raises ValueError for a kernel that is not square, and for numbers of channels in and out that differ.
+    """
+    channels, out, height, width = weight.shape
+    if height != width or channels != out * groups or groups not in (1, channels):
+        raise ValueError(f"a bilinear start of {tuple(weight.shape)} with {groups} group(s): as many channels out as in, and a square kernel, are needed")
+    triangle = 1 - (torch.arange(width, dtype=weight.dtype, device=weight.device) - (width - 1) / 2).abs() / ((width + 1) // 2)
+    kernel = torch.outer(triangle, triangle)
+    weight.zero_()
+    if groups == 1:
+        weight.diagonal(dim1=0, dim2=1).copy_(kernel[..., None].expand(-1, -1, channels))
+    else:
+        weight.copy_(kernel.expand_as(weight))
+
+
 def initialise_relu_network(network: nn.Module, *, last: nn.Module) -> None:
     """He's normal weights for every convolution and dense layer, biases 0, and standard deviation 0.01 for layer `last`.
 
