@@ -26,7 +26,7 @@ _made: OrderedDict[Hashable, Tensor] = OrderedDict()
 
 
 def book_shapes(sizes: Sequence[float], ratios: Sequence[float]) -> tuple[Shape, ...]:
-    """n sizes and m ratios as n + m − 1 shapes: (s₁,r₁) … (s_n,r₁), (s₁,r₂) … (s₁,r_m), each (s·√r, s/√r).
+    """The n + m − 1 shapes of n sizes and m ratios: (s₁,r₁) … (s_n,r₁), (s₁,r₂) … (s₁,r_m), each (s·√r, s/√r).
 
     Not all n·m: those with s₁ or r₁ suffice (Zhang et al., "Dive into deep learning", section 14.4). ValueError without a size or a ratio.
     """
@@ -148,12 +148,12 @@ def _kept(key: Hashable, make: Callable[[], Tensor]) -> Tensor:
     if torch.compiler.is_compiling():
         return make()
     found = _made.get(key)
+    if type(torch.empty(0)) is not Tensor:  # a model is being traced with stand-ins, which do not mix with tensors
+        return make()
     if found is None:
         # Made in inference mode it could never take part in a training later.
         with torch.inference_mode(False), torch.no_grad():
             found = make()
-        if type(found) is not Tensor:  # a stand-in without values, while a model is being traced
-            return found
         _made[key] = found
         if len(_made) > KEPT:
             _made.popitem(last=False)

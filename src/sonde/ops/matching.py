@@ -83,8 +83,8 @@ def _own(overlap: Tensor, present: Tensor, matched: Tensor) -> Tensor:
     """
     pictures, slots, anchors = overlap.shape
     waiting = present.clone()
-    picture, slot = torch.arange(pictures, device=overlap.device)[:, None], torch.arange(slots, device=overlap.device)
-    for round_ in range(min(slots, anchors)):
+    slot = torch.arange(slots, device=overlap.device)
+    for _ in range(min(slots, anchors)):
         if not bool(waiting.any()):
             break
         best, wanted = overlap.max(2)  # the first of equals

@@ -31,7 +31,7 @@ def roi_max_pool(
     into H bins, bin i from ⌊i·h/H⌋ to ⌈(i + 1)·h/H⌉ (end left out): where H does not divide h, neighbouring bins overlap. What lies
     outside the map counts for nothing; a bin with nothing in it gives 0. Of equal largest values the first receives the gradient.
     """
-    batch, channels, height, width = x.shape
+    _, channels, height, width = x.shape
     scaled = boxes.detach() * scale
     corner = torch.trunc(scaled + torch.copysign(scaled.new_tensor(0.5), scaled)).long()
     rows = _bins(corner[:, 1], corner[:, 3], bins=size[0], length=height)
@@ -72,12 +72,13 @@ def roi_align_levels(
     scales: Sequence[float],
     sampling: int = 2,
     aligned: bool = False,
+    canonical_size: float = 224.0,
 ) -> Float[Tensor, "region channel bin_row bin_column"]:
     """`roi_align` over a feature pyramid: each region is read from the one of `maps` that `levels` gives it, all in one gather.
 
-    `scales`: each map's size over the picture's, 2⁻ᵏ, falling.
+    `scales`: each map's size over the picture's, 2⁻ᵏ, falling. `canonical_size`: see `levels`.
     """
-    chosen = levels(boxes, scales=scales)
+    chosen = levels(boxes, scales=scales, canonical_size=canonical_size)
     return _align(maps, boxes, picture, chosen, size, scales=scales, sampling=sampling, aligned=aligned)
 
 

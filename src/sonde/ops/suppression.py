@@ -106,7 +106,7 @@ class _Groups:
 
 
 def _greedy(boxes: Tensor, group: Tensor, iou: float) -> Tensor:
-    """bool (box,): which stay of boxes that stand by falling score in each group."""
+    """Which stay, bool (box,), of boxes that stand by falling score in each group."""
     kept = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
     if not len(boxes):
         return kept
@@ -142,9 +142,10 @@ def _rounds(groups: _Groups, kept: Tensor, iou: float, limit: int) -> None:
     """Go through the groups block by block and write what stays into `kept`."""
     values, box = groups.values, groups.box
     none = len(kept)
+    room = values.new_empty(3, max(limit, len(box) * BLOCK**2))
     while box.shape[1]:
         block = values[..., :BLOCK]
-        alive = _stay(_overlaps(block, block, iou).tril_(-1)) & (box[:, :BLOCK] < none)
+        alive = _stay(_overlaps(block, block, iou, room).tril_(-1)) & (box[:, :BLOCK] < none)
         kept[box[:, :BLOCK][alive]] = True
         if box.shape[1] <= BLOCK:
             return
@@ -153,23 +154,28 @@ def _rounds(groups: _Groups, kept: Tensor, iou: float, limit: int) -> None:
         alive = box < none
         if by.shape[2]:
             width = max(1, limit // (len(box) * by.shape[2]))
-            dropped = [_overlaps(part, by, iou).amax(2) for part in values.split(width, 2)]
+            dropped = [_overlaps(part, by, iou, room).amax(2) for part in values.split(width, 2)]
             alive &= torch.cat(dropped, 1) == 0
         values, box = _moved_up(values, box, alive, none)
 
 
-def _overlaps(a: Tensor, b: Tensor, iou: float) -> Tensor:
-    """1 where the IoU of a box of `a` (5, group, n) and one of `b` (5, group, m) of its group exceeds `iou`, else 0: (group, n, m)."""
-    a, b = a[..., :, None], b[..., None, :]
-    width = torch.minimum(a[2], b[2]).sub_(torch.maximum(a[0], b[0])).clamp_(min=0)
-    height = torch.minimum(a[3], b[3]).sub_(torch.maximum(a[1], b[1])).clamp_(min=0)
-    shared = width.mul_(height)
-    union = (a[4] + b[4]).sub_(shared)
+def _overlaps(a: Tensor, b: Tensor, iou: float, room: Tensor) -> Tensor:
+    """1 where the IoU of a box of `a` (5, group, n) and one of `b` (5, group, m) of its group exceeds `iou`, else 0: (group, n, m).
+
+    It stands in `room` (3, at least group·n·m), which is written over: asking the system for new memory each time took longer than
+    the arithmetic.
+    """
+    shape = (a.shape[1], a.shape[2], b.shape[2])
+    shared, height, other = (part.narrow(0, 0, shape[0] * shape[1] * shape[2]).view(shape) for part in room)
+    (left, top, right, bottom, area), (left_b, top_b, right_b, bottom_b, area_b) = a[..., :, None], b[..., None, :]
+    torch.minimum(right, right_b, out=shared).sub_(torch.maximum(left, left_b, out=other)).clamp_(min=0)
+    torch.minimum(bottom, bottom_b, out=height).sub_(torch.maximum(top, top_b, out=other)).clamp_(min=0)
+    union = torch.add(area, area_b, out=other).sub_(shared.mul_(height))
     return shared.div_(union).gt_(iou)
 
 
 def _stay(overlaps: Tensor) -> Tensor:
-    """bool (group, n): which stay, where overlaps (group, n, before) has a 1 if the second, better box would drop the first."""
+    """Which stay, bool (group, n), where overlaps (group, n, before) has a 1 if the second, better box would drop the first."""
     kept = overlaps.new_ones(overlaps.shape[:2])
     while True:
         following = (torch.bmm(overlaps, kept[..., None])[..., 0] == 0).to(kept)
