@@ -85,9 +85,9 @@ class _Solved(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x - self.mean
 
-    def losses(self, inputs: tuple[Tensor, ...], targets: Tensor) -> tuple[dict[str, tuple[Tensor, float]], Tensor]:
+    def losses(self, inputs: tuple[Tensor, ...], targets: Tensor) -> tuple[dict[str, tuple[Tensor, str]], Tensor]:
         y = self(*inputs)
-        return {"loss": ((y - targets).square().sum(), float(len(y)))}, y
+        return {"loss": ((y - targets).square().sum(), "examples")}, y
 
     def finish(self, batches: Iterable[tuple[tuple[Tensor, ...], Tensor]], emit: Callable[[dict[str, Any]], None]) -> None:
         passes = [torch.cat([x for (x,), _ in batches]).mean() for _ in range(2)]
@@ -102,7 +102,7 @@ def test_prepared_normalises_before_everything() -> None:
     losses = own_losses(model)
     assert losses is not None
     terms, output = losses((raw,), torch.zeros(2, 1))
-    assert (terms["loss"][0].item(), terms["loss"][1], output.tolist()) == (4, 2, [[0], [2]])
+    assert (terms["loss"][0].item(), terms["loss"][1], output.tolist()) == (4, "examples", [[0], [2]])
     finish, events = finisher(model), []
     assert finish is not None
     finish([((raw[:1],), torch.zeros(1)), ((raw[1:],), torch.zeros(1))], events.append)

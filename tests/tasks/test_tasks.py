@@ -195,9 +195,9 @@ class Rule(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         return self.dense(inputs)
 
-    def losses(self, inputs: tuple[torch.Tensor, ...], targets: torch.Tensor) -> tuple[dict[str, tuple[torch.Tensor, float]], torch.Tensor]:
+    def losses(self, inputs: tuple[torch.Tensor, ...], targets: torch.Tensor) -> tuple[dict[str, tuple[torch.Tensor, str]], torch.Tensor]:
         z = self(*inputs)
-        return {"rule": ((-(2 * targets - 1) * z[:, 0]).clamp(min=0).sum(), float(len(z)))}, z
+        return {"rule": ((-(2 * targets - 1) * z[:, 0]).clamp(min=0).sum(), "examples")}, z
 
 
 def test_a_model_with_its_own_loss_has_its_terms_used() -> None:

@@ -24,6 +24,7 @@ class Batch:
     `index` int64 (batch,): which examples of their part. `counts` are known without the model ("examples", …); `weights`
     float32 (batch,) where examples do not weigh the same. Where two examples are mixed in one (data/augment/mix.py), `targets`
     are those of the one with the greater share, `shares` float32 (batch,) ≥ ½ is that share, `partners` are the other's targets.
+    `masks` int16 (batch, height, width) of pictures with outlined objects: 0 nothing, k + 1 the object in slot k of `targets`.
     """
 
     inputs: tuple[Tensor, ...]
@@ -33,6 +34,7 @@ class Batch:
     weights: Tensor | None = None
     partners: Tensor | None = None
     shares: Tensor | None = None
+    masks: Tensor | None = None
 
     def labels(self) -> list[tuple[Tensor, Tensor | None]]:
         """(targets, weights) whose losses are added up: one pair, or for mixed examples two, of weight λ and 1 − λ.

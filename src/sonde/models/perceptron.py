@@ -66,19 +66,19 @@ class Perceptron(nn.Module):
         z: Tensor = self.output(numbers, categories)
         return z
 
-    def losses(self, inputs: tuple[Tensor, ...], targets: Tensor) -> tuple[dict[str, tuple[Tensor, float]], Tensor]:
-        """The criterion whose gradient descent is the rule: ({"perceptron": (sum, examples)}, z). Targets are 0 or 1."""
+    def losses(self, inputs: tuple[Tensor, ...], targets: Tensor) -> tuple[dict[str, tuple[Tensor, str]], Tensor]:
+        """The criterion whose gradient descent is the rule: ({"perceptron": (sum, "examples")}, z). Targets are 0 or 1."""
         z = self(*inputs)
         targets = targets.reshape(-1)
         if self.labels == "0/1":
-            total, count = losses.perceptron_step(z[:, 0], targets)
+            total, _ = losses.perceptron_step(z[:, 0], targets)
         else:
-            total, count = losses.perceptron_sign(z[:, 0], 2 * targets - 1)
+            total, _ = losses.perceptron_sign(z[:, 0], 2 * targets - 1)
         if self.training:
             with torch.no_grad():
                 self.updates += self._mistakes(z[:, 0], targets).sum()
                 self.largest_batch.clamp_(min=len(targets))
-        return {"perceptron": (total, count)}, z
+        return {"perceptron": (total, "examples")}, z
 
     def _mistakes(self, z: Tensor, targets: Tensor) -> Tensor:
         return (z > 0) != (targets > 0) if self.labels == "0/1" else (2 * targets - 1) * z <= 0

@@ -13,12 +13,39 @@ Event = dict[str, Any]
 Pass = Iterable[tuple[tuple[Tensor, ...], Tensor]]
 
 
+# The terms of a loss by name: each a sum, and the name of what it is divided by, one of a batch's counts ("examples", "objects", …).
+Terms = dict[str, tuple[Tensor, str]]
+
+
 @runtime_checkable
 class OwnLosses(Protocol):
     """A model whose loss belongs to its architecture."""
 
-    def losses(self, inputs: tuple[Tensor, ...], targets: Tensor) -> tuple[dict[str, tuple[Tensor, float]], Tensor]:
-        """Named (sum, count) terms to be divided and added up, and the model's output."""
+    def losses(self, inputs: tuple[Tensor, ...], targets: Tensor) -> tuple[Terms, Tensor]:
+        """The terms of the loss, and the model's output."""
+        ...
+
+
+@runtime_checkable
+class MaskLosses(Protocol):
+    """A model whose own loss takes instance masks too: int (picture, height, width), 0 nothing, k + 1 the object of slot k."""
+
+    @property
+    def learns_masks(self) -> bool:
+        """True; what tells such a model from one of `OwnLosses`."""
+        ...
+
+    def losses(self, inputs: tuple[Tensor, ...], targets: Tensor, masks: Tensor | None = None) -> tuple[Terms, Tensor]:
+        """The terms of the loss, and the model's output. Without masks those of the boxes alone."""
+        ...
+
+
+@runtime_checkable
+class LossesOf(Protocol):
+    """The losses of a model, from raw inputs."""
+
+    def __call__(self, inputs: tuple[Tensor, ...], targets: Tensor, masks: Tensor | None = None) -> tuple[Terms, Tensor]:
+        """See `OwnLosses` and `MaskLosses`."""
         ...
 
 
@@ -76,16 +103,22 @@ class Prepared(nn.Module):
         return self
 
 
-def own_losses(model: nn.Module) -> Callable[[tuple[Tensor, ...], Tensor], tuple[dict[str, tuple[Tensor, float]], Tensor]] | None:
-    """losses(raw inputs, targets) -> (terms, output) of the model, or None where the task's loss is to be used."""
+def own_losses(model: nn.Module) -> LossesOf | None:
+    """losses(raw inputs, targets, masks) -> (terms, output) of the model, or None where the task's loss is to be used.
+
+    Masks reach the models that learn them (`MaskLosses`); the others do without.
+    """
     network = model.network if isinstance(model, Prepared) else model
     # This is asked every step, and isinstance of a Protocol alone takes 10 µs of Python 3.11.
     if not hasattr(type(network), "losses") or not isinstance(network, OwnLosses):
         return None
-    if not isinstance(model, Prepared):
-        return network.losses
-    normalise = model.normalise
-    return lambda inputs, targets: network.losses(normalise(*inputs), targets)
+    normalise = model.normalise if isinstance(model, Prepared) else None
+
+    def losses(inputs: tuple[Tensor, ...], targets: Tensor, masks: Tensor | None = None) -> tuple[Terms, Tensor]:
+        seen = inputs if normalise is None else normalise(*inputs)
+        return network.losses(seen, targets, masks) if isinstance(network, MaskLosses) else network.losses(seen, targets)
+
+    return losses
 
 
 def starter(model: nn.Module) -> Callable[[Pass], None] | None:

@@ -25,6 +25,7 @@ TASKS: dict[str, str] = {
     "word-vectors": "sonde.tasks.word_vectors:WordVectors",
     "tagging": "sonde.tasks.tagging:Tagging",
     "translation": "sonde.tasks.translation:Translation",
+    "detection": "sonde.tasks.detection:Detection",
 }
 # Tasks whose labels can be mixed: λ·L(y₁) + (1 − λ)·L(y₂) means something for one picture made of two.
 MIXING = ("classification", "multi-label-classification", "regression")

@@ -69,7 +69,7 @@ class Classification:
         own = own_losses(model)
         if own is not None:
             terms, output = own(batch.inputs, known(batch))
-            return from_terms(terms, _of_each_class(output), totals)
+            return from_terms(terms, _of_each_class(output), batch.counts, totals)
         outputs = [(weight, _of_each_class(output)) for weight, output in training_outputs(model, *batch.inputs)]
         return weighed(outputs, lambda output: summed(self._total(output, *labels) for labels in batch.labels()), batch.counts, totals)
 

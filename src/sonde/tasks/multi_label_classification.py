@@ -42,7 +42,7 @@ class MultiLabelClassification:
     def loss(self, model: nn.Module, batch: Batch, totals: dict[str, float], state: Any = None) -> Loss:
         own = own_losses(model)
         if own is not None:
-            return from_terms(*own(batch.inputs, known(batch)), totals)
+            return from_terms(*own(batch.inputs, known(batch)), batch.counts, totals)
         outputs = training_outputs(model, *batch.inputs)
         return weighed(outputs, lambda output: summed(self._total(output, *labels) for labels in batch.labels()), batch.counts, totals)
 

@@ -58,7 +58,7 @@ class Regression:
     def loss(self, model: nn.Module, batch: Batch, totals: dict[str, float], state: Any = None) -> Loss:
         own = own_losses(model)
         if own is not None:
-            return from_terms(*own(batch.inputs, known(batch)), totals)
+            return from_terms(*own(batch.inputs, known(batch)), batch.counts, totals)
         labels = [(self.transform.forward(targets), weights) for targets, weights in batch.labels()]
         outputs = [(weight, _wide(output)) for weight, output in training_outputs(model, *batch.inputs)]
         loss = weighed(outputs, lambda output: summed(self._total(output, *each) for each in labels), batch.counts, totals)

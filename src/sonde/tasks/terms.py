@@ -6,13 +6,18 @@ from collections.abc import Callable, Iterable
 
 from torch import Tensor
 
+from sonde.nn.prepared import Terms
 from sonde.tasks import Loss
 
 
-def from_terms(terms: dict[str, tuple[Tensor, float]], output: Tensor, totals: dict[str, float]) -> Loss:
-    """The sum of the model's terms, each divided by the step's total of its name, else of "examples"."""
-    value = sum((total / totals.get(name, totals["examples"]) for name, (total, _) in terms.items()), start=output.new_zeros(()))
-    return Loss(value, {name: (total.detach(), count) for name, (total, count) in terms.items()}, output.detach())
+def from_terms(terms: Terms, output: Tensor, counts: dict[str, float], totals: dict[str, float]) -> Loss:
+    """The sum of the model's terms, each divided by the step's total of what it names, at least 1.
+
+    `counts` are those of the batch itself, for the log. Where a step has none of what is counted (pictures without objects), the
+    terms are not divided.
+    """
+    value = sum((total / max(totals[by], 1.0) for total, by in terms.values()), start=output.new_zeros(()))
+    return Loss(value, {name: (total.detach(), counts[by]) for name, (total, by) in terms.items()}, output.detach())
 
 
 def summed(totals: Iterable[Tensor]) -> Tensor:

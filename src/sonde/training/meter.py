@@ -34,7 +34,7 @@ class Meter:
         for name, (total, count) in loss.terms.items():
             self.sums.setdefault(name, []).append(total)
             self.counts[name] = self.counts.get(name, 0.0) + count
-        if batch.targets is None:
+        if batch.targets is None or not self.metrics:
             return
         if self.outputs and _shapes(loss.output, batch) != _shapes(self.outputs[-1], self.batches[-1]):
             self._measure()  # sentences of another length
