@@ -86,9 +86,9 @@ def curves(
 
     whole = [{"id": number + 1} | ({} if sizes is None else dict(zip(("width", "height"), sizes[number], strict=True))) for number in range(pictures)]
     given = []
-    for annotations in (truths, detections):
+    for listed in (truths, detections):
         store = COCO()
-        numbered = [annotation | {"id": number} for number, annotation in enumerate(annotations, start=1)]
+        numbered = [annotation | {"id": number} for number, annotation in enumerate(listed, start=1)]
         store.dataset = {"images": whole, "annotations": numbered, "categories": [{"id": number + 1} for number in range(classes)]}
         store.createIndex()
         given.append(store)

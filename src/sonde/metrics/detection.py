@@ -99,7 +99,8 @@ def detection_metrics(final: bool, classes: tuple[str, ...]) -> dict[str, RowMet
     """The measures of detection, map-50 first, which is all there is before the end.
 
     `map`: COCO's mean over IoU 0.50 … 0.95 and classes; `map-50`, `map-75` at one IoU; `map-small`, `-medium`, `-large` by the area of objects;
-    `recall-100`: the share found with 100 detections of a class a picture, over the IoUs; `voc-ap` and `voc07-ap`: Pascal VOC's; `ap-50:<class>` of up to 20 classes.
+    `recall-100`: the share found with 100 detections of a class a picture, over the IoUs; `voc-ap` and `voc07-ap`: Pascal VOC's;
+    `ap-50:<class>` of up to 20 classes.
     """
     evaluated = Evaluated(len(classes), final)
     found: dict[str, RowMetric] = {"map-50": CocoMeasure(evaluated, lambda of: of.average_precision(iou=0.5))}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sonde.data.batch import NO_TARGET, Batch
 from sonde.data.batches import Batches
 from sonde.data.feed import Feed
-from sonde.metrics.rows import RowMetric
+from sonde.metrics.rows import RowMetric, widest
 from sonde.metrics.texts import TextMetric
 from sonde.tasks import Task, is_teacher_forced, keeps_predictions
 from sonde.training.world import World
@@ -36,12 +36,14 @@ def evaluate(model: nn.Module, task: Task, batches: Feed, world: World, *, final
     model.eval()
     metrics = task.metrics(final)
     sums = {name: metric for name, metric in metrics.items() if not isinstance(metric, (RowMetric, TextMetric))}
+    ranks = {name: metric for name, metric in metrics.items() if isinstance(metric, RowMetric)}
     states: dict[str, Tensor] = {}
     outputs: list[Tensor] = []
     indices: list[Tensor] = []
     targets: list[Tensor] = []
     forced, kept = is_teacher_forced(task), final and keeps_predictions(task)
-    ranked = any(isinstance(metric, RowMetric) for metric in metrics.values())
+    # Before the end only what the measures look at is gathered: of instances their boxes, not their masks.
+    seen = slice(None) if kept else slice(widest(ranks.values()))
     carried = None
     for (batch,) in batches.epoch(0):
         # What a teacher-forced task is measured by is not what it would write.
@@ -53,17 +55,18 @@ def evaluate(model: nn.Module, task: Task, batches: Feed, world: World, *, final
             for name, metric in sums.items():
                 state = metric.state(measured, batch)
                 states[name] = states[name] + state if name in states else state
-        if prediction is not None and kept:
-            outputs.append(prediction)
+        if prediction is not None and (kept or ranks):
+            outputs.append(prediction[..., seen])
             indices.append(batch.index)
-            if batch.targets is not None and ranked:
+            if batch.targets is not None and ranks:
                 targets.append(batch.targets)
     model.train(training)
     values = {name: sums[name].value(world.sum(state)) for name, state in states.items()}
-    if not kept:
+    if not outputs:
         return Evaluation({name: values[name] for name in metrics if name in values})
     # Batches of sentences are no wider than they must be; together they are as wide as their columns, in every process.
-    width = batches.columns.inputs[0].shape[1] if isinstance(batches, Batches) and outputs[0].ndim == 3 else 0
+    sentences = isinstance(batches, Batches) and batches.columns.padded and outputs[0].ndim == 3
+    width = batches.columns.inputs[0].shape[1] if sentences else 0
     predictions, index = world.gather(torch.cat(evened(outputs, width))), world.gather(torch.cat(indices))
     truth = world.gather(torch.cat(evened(targets, width))) if targets else None
     if predictions is None or index is None:
@@ -71,8 +74,10 @@ def evaluate(model: nn.Module, task: Task, batches: Feed, world: World, *, final
     order = index.argsort()
     predictions, index = predictions[order], index[order]
     if truth is not None:
-        values |= {name: metric.of(predictions, truth[order]) for name, metric in metrics.items() if isinstance(metric, RowMetric)}
-    return Evaluation({name: values[name] for name in metrics if name in values}, predictions, index)
+        truth = truth[order]
+        values |= {name: metric.of(predictions, truth) for name, metric in ranks.items()}
+    found = {name: values[name] for name in metrics if name in values}
+    return Evaluation(found, predictions, index) if kept else Evaluation(found)
 
 
 def evened(rows: Sequence[Tensor], width: int = 0) -> list[Tensor]:
