@@ -104,8 +104,9 @@ def unit_anchors(
     A size s is a share of the picture's height; a box of ratio r is s·√r heights wide and s/√r high, so that r = 1 is a square in pixels
     where the map has the picture's shape.
     """
-    shapes = tuple((w * height / width, h) for w, h in book_shapes(sizes, ratios))
-    return anchors(height, width, shapes, stride=(1 / height, 1 / width), device=device, dtype=dtype)
+    down, across = max(height, 1), max(width, 1)  # a map without places has no anchors, and no error
+    shapes = tuple((w * down / across, h) for w, h in book_shapes(sizes, ratios))
+    return anchors(height, width, shapes, stride=(1 / down, 1 / across), device=device, dtype=dtype)
 
 
 def level_anchors(

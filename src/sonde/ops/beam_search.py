@@ -14,7 +14,7 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from sonde.ops.decode import Advance, State
+from sonde.ops.decode import Advance, State, reordered
 
 ALPHA: Final = 0.75
 
@@ -54,7 +54,7 @@ def beam_search(
         raise ValueError(f"a beam search needs a width and a length of at least 1, not {width} and {length}")
     rows, device = len(prompt), prompt.device
     logits, state = advance(prompt, state)
-    state = _select(state, torch.arange(rows, device=device).repeat_interleave(width))
+    state = reordered(state, torch.arange(rows, device=device).repeat_interleave(width))
     log_p = _log_p(logits[:, -1], never)[:, None].expand(-1, width, -1)
     scores = log_p.new_full((rows, width), float("-inf"))
     scores[:, 0] = 0
@@ -86,7 +86,7 @@ def beam_search(
         scores = scores.masked_fill(finished, float("-inf"))
         if bool((scores.amax(1) / length**alpha <= best[:, -1]).all()):
             break
-        state = _select(state, (first + beam).flatten())
+        state = reordered(state, (first + beam).flatten())
         logits, state = advance(token.view(-1, 1), state)
         log_p = _log_p(logits[:, -1], never).view(rows, width, -1)
     history = torch.stack(parents), torch.stack(chosen)
@@ -114,7 +114,3 @@ def _backtrack(parents: Tensor, chosen: Tensor, step: Tensor, beam: Tensor, scor
 def _log_p(logits: Tensor, never: Tensor | None) -> Tensor:
     logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
     return (logits if never is None else logits.index_fill(1, never, float("-inf"))).log_softmax(-1)
-
-
-def _select(state: State, index: Tensor) -> State:
-    return None if state is None else tuple(tensor.index_select(0, index) for tensor in state)

@@ -14,9 +14,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sonde.ops.growing import Growing
 from sonde.ops.random import uniform
 
-State = tuple[Tensor, ...] | None
+# What a model carries from one window to the next, or from one token to the next: tensors, the batch axis first, and such as grow. None: nothing.
+State = tuple[Tensor | Growing, ...] | None
 Advance = Callable[[Tensor, State], tuple[Tensor, State]]
 Choose = Callable[[Tensor, int], Tensor]
 
@@ -57,7 +59,12 @@ def likeliest(logits: Float[Tensor, "row token"], step: int) -> Int[Tensor, " ro
     return logits.argmax(-1)
 
 
-@torch.no_grad()
+def reordered(state: State, index: Int[Tensor, " row"]) -> State:
+    """Row `index[i]` of the batch as row i: beams that go on from others, sentences that are done left out."""
+    return None if state is None else tuple(part.index_select(0, index) for part in state)
+
+
+@torch.inference_mode()
 def steps(
     advance: Advance,
     prompt: Int[Tensor, "row step"],
@@ -103,14 +110,16 @@ def generate(
     never: Int[Tensor, " banned"] | None = None,
 ) -> Int[Tensor, "row length"]:
     """At most `length` tokens after `prompt`, `pad` after each row's `end`; stops when all rows have ended."""
-    done = torch.zeros(len(prompt), dtype=torch.bool, device=prompt.device)
     found: list[Tensor] = []
+    done = torch.zeros(len(prompt), dtype=torch.bool, device=prompt.device)
     for token in steps(advance, prompt, state, length=length, choose=choose, never=never):
-        found.append(token.masked_fill(done, pad))
-        done |= token == end
+        found.append(token)
+        done = done | (token == end)
         if bool(done.all()):
             break
     out = prompt.new_full((len(prompt), length), pad)
     if found:
-        out[:, : len(found)] = torch.stack(found, 1)
+        said = torch.stack(found, 1)
+        ended = (said == end).cumsum(1) - (said == end).long() > 0  # behind the first end
+        out[:, : len(found)] = said.masked_fill(ended, pad)
     return out

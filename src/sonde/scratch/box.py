@@ -1,4 +1,4 @@
-"""Boxes as rows of numbers: three ways to write them, area, and intersection over union (Jaccard index).
+"""Boxes as rows of numbers: three ways to write them, area, intersection over union (Jaccard index) and its generalised form.
 
     corners  (x₁, y₁, x₂, y₂)        upper left and lower right, x₁ ≤ x₂, y₁ ≤ y₂
     centre   (x_c, y_c, w, h)        middle and size
@@ -45,3 +45,13 @@ def intersection_over_union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     shared = area(np.concatenate([low, high], axis=-1))
     union = area(a)[:, None] + area(b)[None, :] - shared
     return shared / np.where(union > 0, union, 1)
+
+
+def generalised_intersection_over_union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """J(A, B) − (|C| − |A ∪ B|) / |C|, C the smallest box around both (Rezatofighi et al. 2019): (n, 4) and (m, 4) → (n, m); 0 where |C| is 0."""
+    low = np.minimum(a[:, None, :2], b[None, :, :2])
+    high = np.maximum(a[:, None, 2:], b[None, :, 2:])
+    around = area(np.concatenate([low, high], axis=-1))
+    overlap = intersection_over_union(a, b)
+    union = (area(a)[:, None] + area(b)[None, :]) / (1 + overlap)  # |A| + |B| = |A ∪ B| + |A ∩ B|
+    return overlap - (around - union) / np.where(around > 0, around, 1)

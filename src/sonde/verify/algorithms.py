@@ -1,4 +1,4 @@
-"""Pairs of algorithms without gradients: solving, separating, boxes, components."""
+"""Pairs of algorithms without gradients: solving, separating, centres, components."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ from sonde.ops import margin as fast_margin
 from sonde.ops.k_means import k_means as fast_k_means
 from sonde.scratch import linear_regression as scratch_linear_regression
 from sonde.scratch import perceptron as scratch_perceptron
-from sonde.scratch.box import intersection_over_union as scratch_iou
 from sonde.scratch.k_means import k_means as scratch_k_means
-from sonde.scratch.non_maximum_suppression import non_maximum_suppression as scratch_suppression
 from sonde.scratch.pca import pca as scratch_pca
-from sonde.scratch.roi_pooling import roi_max_pool as scratch_roi_max_pool
 from sonde.scratch.systolic import systolic_array as scratch_systolic
 from sonde.verify.cases import draw, draws
 from sonde.verify.pair import Array, Case, Pair
@@ -69,56 +66,6 @@ def separation() -> Pair:
     return Pair(scratch, fast, [Case("separable", data("x", 0.5)), Case("XOR", xor)], "sonde.ops.margin", gradients=False)
 
 
-def intersection_over_union() -> Pair:
-    """Overlap of every box with every other."""
-
-    def fast(a: Tensor, b: Tensor) -> Tensor:
-        upper, lower = torch.maximum(a[:, None, :2], b[None, :, :2]), torch.minimum(a[:, None, 2:], b[None, :, 2:])
-        shared = (lower - upper).clamp(min=0).prod(-1)
-        area_a, area_b = (a[:, 2:] - a[:, :2]).clamp(min=0).prod(-1), (b[:, 2:] - b[:, :2]).clamp(min=0).prod(-1)
-        union = area_a[:, None] + area_b[None] - shared
-        return torch.where(union > 0, shared / union.clamp(min=1e-300 if a.dtype == torch.float64 else 1e-38), 0.0)
-
-    def boxes(name: str, n: int) -> Array:
-        corner = np.abs(draws(**{name: (n, 2)})[name])
-        return np.concatenate([corner, corner + np.abs(draw(name + "size", (n, 2)))], axis=1)
-
-    cases = [
-        Case("9 × 7", {"a": boxes("a", 9), "b": boxes("b", 7)}),
-        Case("none", {"a": boxes("a", 0), "b": boxes("b", 3)}),
-        Case("without area", {"a": np.array([[1.0, 1, 1, 1]]), "b": np.array([[1.0, 1, 1, 1], [0, 0, 2, 2]])}),
-    ]
-    return Pair(scratch_iou, fast, cases, "the formula in PyTorch", gradients=False)
-
-
-def non_maximum_suppression() -> Pair:
-    """Which boxes stay, by falling score."""
-
-    def fast(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
-        order = scores.argsort(descending=True, stable=True).tolist()
-        kept: list[int] = []
-        for i in order:
-            overlaps = _overlap(boxes[i], boxes[kept]) if kept else boxes.new_zeros(0)
-            if not bool((overlaps > threshold).any()):
-                kept.append(i)
-        return torch.tensor(kept, dtype=torch.int64)
-
-    corner = np.abs(draw("corner", (20, 2)))
-    boxes = np.concatenate([corner, corner + 0.5 + np.abs(draw("size", (20, 2)))], axis=1)
-    cases = [
-        Case("20 boxes", {"boxes": boxes, "scores": np.abs(draw("scores", (20,)))}, {"threshold": 0.5}),
-        Case("equal scores", {"boxes": boxes, "scores": np.ones(20)}, {"threshold": 0.3}),
-        Case("none", {"boxes": boxes[:0], "scores": np.ones(0)}, {"threshold": 0.5}),
-    ]
-    return Pair(scratch_suppression, fast, cases, "one box after the other, in PyTorch", gradients=False)
-
-
-def _overlap(box: Tensor, others: Tensor) -> Tensor:
-    upper, lower = torch.maximum(box[:2], others[:, :2]), torch.minimum(box[2:], others[:, 2:])
-    shared = (lower - upper).clamp(min=0).prod(-1)
-    return shared / ((box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(-1) - shared)
-
-
 def pca() -> Pair:
     """Variances along the components, and the plane that they span."""
 
@@ -151,33 +98,6 @@ def k_means() -> Pair:
 
     x = np.concatenate([draw(f"group {k}", (20, 2), 0.3) + 3 * k for k in range(3)])
     return Pair(scratch, fast, [Case("three groups", {"x": x, "centres": x[[0, 25, 50]]})], "sonde.ops.k_means", gradients=False)
-
-
-def roi_pooling() -> Pair:
-    """Regions of any size as a grid, bins that overlap; value and gradient against a loop over boxes and bins."""
-
-    def fast(x: Tensor, boxes: Tensor, size: tuple[int, int], scale: float = 1.0) -> Tensor:
-        found = []
-        for image, *corners in boxes.tolist():
-            x1, y1, x2, y2 = (int(np.trunc(c * scale + np.copysign(0.5, c * scale))) for c in corners)
-            height, width = max(y2 - y1 + 1, 1), max(x2 - x1 + 1, 1)
-            grid = []
-            for i in range(size[0]):
-                top, end = y1 + i * height // size[0], y1 - (-(i + 1) * height // size[0])
-                for j in range(size[1]):
-                    left, right = x1 + j * width // size[1], x1 - (-(j + 1) * width // size[1])
-                    part = x[int(image), :, max(top, 0) : max(end, 0), max(left, 0) : max(right, 0)].flatten(1)
-                    grid.append(part.max(1).values if part.shape[1] else part.new_zeros(len(part)))
-            found.append(torch.stack(grid, 1).view(-1, *size))
-        return torch.stack(found)
-
-    whole_boxes = np.array([[0, 0, 0, 5, 3], [1, 2, 1, 6, 6], [0, 3, 3, 3, 3], [1, -2, -2, 2, 9]])
-    cases = [
-        Case("2 × 2", draws(x=(2, 3, 7, 8)) | {"boxes": whole_boxes}, {"size": (2, 2)}),
-        Case("bins that overlap", draws(x=(2, 1, 7, 8)) | {"boxes": whole_boxes}, {"size": (3, 4)}),
-        Case("half the size", draws(x=(2, 2, 4, 4)) | {"boxes": whole_boxes}, {"size": (2, 2), "scale": 0.5}),
-    ]
-    return Pair(scratch_roi_max_pool, fast, cases, "box by box, bin by bin, in PyTorch")
 
 
 def systolic_array() -> Pair:
