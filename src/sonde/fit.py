@@ -209,11 +209,12 @@ def _batches(experiment: Experiment, world: World) -> tuple[Feed, Feed | None]:
         accumulate=recipe.training.accumulate,
         augment=augment.augmentation(recipe.data.augment or (), seed=recipe.training.seed),
         mix=augment.mixing(recipe.data.augment or (), seed=recipe.training.seed),
+        balance=recipe.data.balance,
     )
     held = experiment.parts.get("validation")
     if held is None or not len(held.index):
         return batches, None
-    size = batch_of(experiment.model)
+    size = batch_of(experiment.model, held.columns)
     still = feed(held.columns, held.index, batch_size=size, device=world.device, rank=world.rank, world_size=world.size)
     return batches, still
 

@@ -11,7 +11,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from sonde import tasks
+from sonde import detections, tasks
 from sonde.data.contents import Examples
 from sonde.metrics.texts import TextMetric
 from sonde.tasks.example_losses import example_losses
@@ -26,6 +26,21 @@ def measured_texts(task: tasks.Task, found: Evaluation, examples: Examples, colu
     right = examples.frame[columns[0]].gather(found.index.cpu().numpy()).fill_null("").to_list()
     written = [str(text) for text in task.table(found.predictions)["prediction"]]
     return replace(found, metrics=found.metrics | {name: metric.of_texts(written, right) for name, metric in measures.items()})
+
+
+def objects_of(predictions: Tensor, examples: Examples, preparation: Any, target: dict[str, Any]) -> pl.DataFrame:
+    """The rows of a detector's predictions for `examples`, as `sonde.detections.rows` has them; `target` are the fitted target's values."""
+    own = detections.in_original(predictions, detections.scales(preparation, examples), examples)
+    return detections.rows(own, examples, names(examples, None, np.arange(len(examples))), target["classes"])
+
+
+def measured_outlines(found: Evaluation, examples: Examples, preparation: Any, target: dict[str, Any]) -> Evaluation:
+    """The evaluation with measures of masks: outlines in the pixels of the pictures against those that the data have."""
+    if target["kind"] != "boxes" or found.predictions is None or found.index is None or found.predictions.shape[-1] == detections.BOX:
+        return found
+    few = examples.take(found.index.cpu().numpy())
+    rows = objects_of(found.predictions, few, preparation, target)
+    return replace(found, metrics=found.metrics | detections.measured_masks(rows, few, target["classes"]))
 
 
 def names(examples: Examples, id_column: str | None, index: np.ndarray) -> list[str]:
@@ -59,12 +74,20 @@ def prediction_rows(
     *,
     id_column: str | None,
     target: dict[str, Any],
+    preparation: Any,
 ) -> pl.DataFrame:
-    """The rows of predictions.parquet for one part. `targets` are those of all rows of its file, `target` the fitted target's values."""
+    """The rows of predictions.parquet for one part: one an example, of a detector one an object (and one for a picture without any).
+
+    `targets` are those of all rows of its file, `target` the fitted target's values.
+    """
     assert found.predictions is not None and found.index is not None
     index = found.index.cpu().numpy()
     few = examples.take(index)
     table: dict[str, Any] = {"part": [part] * len(index), "example": index, "name": names(few, id_column, index)}
+    if target["kind"] == "boxes":
+        rows = objects_of(found.predictions, few, preparation, target)
+        of = pl.DataFrame({"picture": np.arange(len(index)), "part": table["part"], "example": index, "name": table["name"]})
+        return of.join(rows.drop("image"), on="picture", how="left", maintain_order="left_right").drop("picture")
     known = None if targets is None else targets[torch.from_numpy(index)]
     if target["kind"] == "tokens":  # texts are compared as texts
         table |= {column: few.frame[column] for column in ("source", *target["columns"]) if column in few.frame.columns}

@@ -19,11 +19,12 @@ import torch
 
 from sonde import tasks
 from sonde.data.checks.sheet import contact_sheet
+from sonde.data.contents import PICTURED
 from sonde.data.feed import feed
 from sonde.data.prepare.fit import save_preparation
 from sonde.errors import RunError
 from sonde.experiment import Experiment
-from sonde.predictions import measured_texts, prediction_rows
+from sonde.predictions import measured_outlines, measured_texts, prediction_rows
 from sonde.recipe import Recipe
 from sonde.run import Run, batch_of
 from sonde.run_folder import FORMAT, read_json
@@ -122,7 +123,7 @@ def describe(folder: Path, experiment: Experiment, world: World) -> None:
 def _thumbnails(experiment: Experiment, folder: Path) -> list[dict[str, str]]:
     """A few pictures of each class, for the report."""
     content = experiment.dataset.content
-    return contact_sheet(content, folder) if content.kind == "images" else []
+    return contact_sheet(content, folder) if content.kind in PICTURED else []
 
 
 def environment(experiment: Experiment, world: World) -> dict[str, Any]:
@@ -196,11 +197,12 @@ def measure(
             running = bool(part.columns.window)  # a sample of running text is a stretch of it
             index = index[-sample:] if running else np.sort(draw.permutation(index)[:sample])
         batches = feed(
-            part.columns, index, batch_size=batch_of(loop.network), device=world.device, rank=world.rank, world_size=world.size
+            part.columns, index, batch_size=batch_of(loop.network, part.columns), device=world.device, rank=world.rank, world_size=world.size
         )
         found = evaluate(experiment.model, loop.task, batches, world, final=True)
         if world.main:
             found = measured_texts(loop.task, found, part.examples, tuple(experiment.target.columns))
+            found = measured_outlines(found, part.examples, experiment.preparation, experiment.target.values)
         # A measure without a meaning here (an AUC where one class is missing) is no number, and left out.
         measured[name] = {key: value for key, value in found.metrics.items() if math.isfinite(value)}
         if found.predictions is not None and name != "train":
@@ -213,6 +215,7 @@ def measure(
                     found,
                     id_column=recipe.data.id or experiment.dataset.content.time,
                     target=experiment.target.values,
+                    preparation=experiment.preparation,
                 )
             )
         if name != "train":

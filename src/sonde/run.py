@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -13,7 +14,7 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from sonde import models, recipe, tasks
+from sonde import detections, models, recipe, segments, tasks
 from sonde.data.assemble import Dataset, assemble, every
 from sonde.data.contents import Examples, Part
 from sonde.data.feed import Feed, feed
@@ -25,12 +26,14 @@ from sonde.errors import RunError
 from sonde.nn.normalise import normaliser
 from sonde.nn.prepared import Prepared
 from sonde.nn.sequence import LanguageModel, network_of
-from sonde.predictions import measured_texts, names, with_next
+from sonde.predictions import measured_outlines, measured_texts, names, objects_of, with_next
 from sonde.run_folder import FORMAT, read_json
 from sonde.training.checkpoints import Checkpoints, averaged, write_json
 from sonde.training.evaluate import Evaluation, evaluate, evened, measure_predictions
 from sonde.training.precision import working_dtype
 from sonde.training.world import World, choose_device
+
+PIXELS = 2**23  # numbers of pictures that are predicted at once: 27 of 320 × 320 in colour
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,12 @@ def normalisation(preparation: Any, chosen: recipe.Recipe) -> dict[str, Any]:
     return fitted | still | ({"log": [False] * len(fitted["log"]), "clip": None} if "log" in fitted else {})
 
 
-def batch_of(network: nn.Module) -> int:
-    """Examples to predict at once: many for small networks, few where activations are large (of text there is one for each piece it may hold)."""
+def batch_of(network: nn.Module, columns: Columns) -> int:
+    """Examples to predict at once: many for small networks, few where activations are large (large pictures; of text one for each piece it may hold)."""
     if isinstance(network_of(network), LanguageModel):
         return 128
-    return 1024 if sum(parameter.numel() for parameter in network.parameters()) < 5_000_000 else 128
+    most = max(1, PIXELS // columns.inputs[0].shape[1:].numel()) if columns.inputs[0].ndim == 4 else 1024
+    return min(most, 1024 if sum(parameter.numel() for parameter in network.parameters()) < 5_000_000 else 128)
 
 
 class Run:
@@ -183,6 +187,10 @@ class Run:
         found = self._parts[name]
         return found.columns, found.index, found.examples
 
+    @property
+    def _finds_objects(self) -> bool:
+        return bool(self.target.values["kind"] == "boxes")
+
     def encode(self, examples: Examples, index: np.ndarray | None = None, *, targets: bool = True) -> PartData:
         """Examples as this run's model wants them; without `targets`, or where their columns are missing, inputs alone."""
         known = targets and all(column in examples.frame.columns for column in self.target.columns)
@@ -190,10 +198,14 @@ class Run:
         return PartData(encoded.columns, encoded.numbers(every(examples) if index is None else index), examples)
 
     def predict_tensor(self, examples: Examples, index: np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
-        """Predictions for examples, and which of them could be predicted. Folds are averaged."""
+        """Predictions for examples, and which of them could be predicted. Folds are averaged, the boxes of detectors fused."""
         if self.folds:
             results = [fold.predict_tensor(examples, index) for fold in self.folds]
-            return torch.stack(evened([prediction for prediction, _ in results])).mean(0), results[0][1]
+            pieces, which = [prediction for prediction, _ in results], results[0][1]
+            if self._finds_objects:
+                seen = examples.take(which)
+                return detections.fused(pieces, [detections.scales(fold.preparation, seen) for fold in self.folds]), which
+            return torch.stack(evened(pieces)).mean(0), which
         part = self.encode(examples, index, targets=False)
         found = self.measure(part, targets=False)
         assert found.predictions is not None and found.index is not None
@@ -201,15 +213,19 @@ class Run:
 
     def measure(self, part: PartData, *, targets: bool = True) -> Evaluation:
         """Predictions and, where targets are known, measures of a part."""
-        batches = part.batches(batch_of(self.model), self.device)
+        batches = part.batches(batch_of(self.model, part.columns), self.device)
         found = evaluate(self.model, self.task, batches, World(device=self.device), final=True)
-        return measured_texts(self.task, found, part.examples, self.target.columns) if part.columns.targets is not None else found
+        if part.columns.targets is None:
+            return found
+        return measured_outlines(measured_texts(self.task, found, part.examples, self.target.columns), part.examples, self.preparation, self.target.values)
 
     def predict(self, source: Any) -> pl.DataFrame:
         """Predictions for a path, a frame, arrays or a list of picture files, a row an example in the order given.
 
         Columns: `name` (the id column's value, the picture's name, the date or the row number), `prediction`, and what
-        the task adds, such as `probability:<class>`. A series is also forecast beyond its end.
+        the task adds, such as `probability:<class>`, or `share:<class>` of the picture where each pixel has a class. A series is also
+        forecast beyond its end. Of a detector a row an object, the surest of a picture first: `image`, `label`, `score`, `left`, `top`, `right`, `bottom` in pixels of the picture, and `outline` where it finds masks; of a
+        picture without objects one row, empty but for its name.
         """
         content = open_new(source, self.recipe.data, self.description["kind"])
         examples = content.examples
@@ -217,9 +233,20 @@ class Run:
             purpose = "to forecast from: a series is predicted from its own past"
             require_columns(content, examples, self.target.columns, purpose=purpose, remedy="give data with this column")
             examples = with_next(examples, content.time, self.target.columns[0], self.target.outputs)
+        if self.description["task"]["name"] == "segmentation":
+            return segments.table(self.planes(examples), self.task.classes)  # type: ignore[attr-defined]
         prediction, index = self.predict_tensor(examples)
         chosen = examples if len(index) == len(examples) else examples.take(index)
+        if self._finds_objects:
+            return objects_of(prediction, chosen, self.preparation, self.target.values).drop("picture")
         return pl.DataFrame({"name": names(chosen, self.recipe.data.id or content.time, index), **self.task.table(prediction)})
+
+    def planes(self, examples: Examples, looking: segments.Looking | None = None) -> Iterator[segments.Segments]:
+        """The class of each pixel of the pictures, in their own pixels. Folds are averaged."""
+        runs = self.folds or [self]
+        return segments.segments(
+            [run.model for run in runs], [run.preparation for run in runs], examples, device=self.device, looking=looking
+        )
 
     def evaluate(self, source: Any = None, *, part: str = "test") -> dict[str, Any]:
         """Measures on new data, or on one of the run's own parts; every look at the test part is counted in looks.json."""
@@ -269,7 +296,8 @@ class Run:
             rows = found.index.cpu()
             predictions.append(found.predictions.cpu())
             targets.append(held.columns.targets[rows])
-            inputs.append(held.columns.inputs[0][rows])
+            # Folds may have canvases of different shapes; what finds objects is measured by these alone.
+            inputs.append(rows if self._finds_objects else held.columns.inputs[0][rows])
             order.append(rows)
         place = torch.cat(order).argsort()
         whole, known, given = (torch.cat(evened(pieces))[place] for pieces in (predictions, targets, inputs))
@@ -279,7 +307,8 @@ class Run:
         prediction, index = self.predict_tensor(data.examples, data.index)
         rows = torch.from_numpy(index)
         assert data.columns.targets is not None
-        return measure_predictions(self.task, prediction, data.columns.targets[rows], (data.columns.inputs[0][rows],))
+        measured = measure_predictions(self.task, prediction, data.columns.targets[rows], (data.columns.inputs[0][rows],))
+        return measured_outlines(Evaluation(measured, prediction, rows), data.examples, self.preparation, self.target.values).metrics
 
     def look(self) -> int:
         """Count one more look at the test part; how many there have been."""

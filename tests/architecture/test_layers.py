@@ -25,12 +25,14 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "tasks": frozenset({"ops", "metrics", "data", "nn"}),
     "training": frozenset({"recipe", "optim", "metrics", "data", "tasks", "nn"}),
     "run_folder": frozenset(),
-    "predictions": BELOW_RUN,
-    "run": BELOW_RUN | {"run_folder", "predictions"},
+    "detections": frozenset({"data", "metrics", "ops"}),
+    "segments": frozenset({"data", "ops", "tasks"}),
+    "predictions": BELOW_RUN | {"detections"},
+    "run": BELOW_RUN | {"run_folder", "predictions", "detections", "segments"},
     "finetune": BELOW_RUN | {"run"},
     "experiment": BELOW_RUN | {"run", "recipes", "finetune"},
     "record": BELOW_RUN | {"run", "run_folder", "predictions", "experiment"},
-    "explain": BELOW_RUN | {"run", "run_folder", "writing"},
+    "explain": BELOW_RUN | {"run", "run_folder", "writing", "detections", "segments"},
     "writing": BELOW_RUN | {"run"},
     "word_vectors": BELOW_RUN | {"run"},
     "cost": BELOW_RUN | {"run", "recipes"},
@@ -61,7 +63,7 @@ STARTED = {("sonde.training.launch", "sonde.fit"): "what a new process is starte
 
 # package → areas, or single modules, that may import it (also inside functions).
 UPPER = frozenset(
-    {"predictions", "run", "finetune", "writing", "word_vectors", "experiment", "record", "fit", "explain", "cost", "export"}
+    {"detections", "segments", "predictions", "run", "finetune", "writing", "word_vectors", "experiment", "record", "fit", "explain", "cost", "export"}
     | {"search", "sklearn", "verify"}
 )
 OUTSIDE: dict[str, frozenset[str]] = {

@@ -103,7 +103,7 @@ def _compute(features: Tensor, model: Prepared, name: str, columns: Columns, ind
     """Fill in the features of the rows `index`."""
     training = model.training
     model.eval()
-    batches = Batches(columns, index, batch_size=batch_of(model), seed=0, shuffle=False, device=device)
+    batches = Batches(columns, index, batch_size=batch_of(model, columns), seed=0, shuffle=False, device=device)
     for (batch,) in batches.epoch(0):
         features[batch.index.cpu()] = _features(model, name, batch.inputs)[0].cpu()
     model.train(training)
