@@ -7,9 +7,8 @@ and parameter counts are torchvision's, so that its published weights load. As t
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from sonde.nn.batch_norm import BatchNorm
 from sonde.nn.initialise import initialise
-from sonde.nn.sizes import Stem, small_stem
+from sonde.nn.sizes import SMALL, Stem, small_stem
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,8 @@ class Config:
     """`blocks` of the four stages, `width` of the first one; inside a bottleneck it is `widen` times that.
 
     `stem`: `photo` (7×7, stride 2, then pooling: 1/4 of the size), `small` (3×3, stride 1, no pooling), or `auto`: small
-    up to 64 pixels. The keys are the same. `zero_last` starts each block's last γ at 0, so that the block begins as the
+    up to 64 pixels; `light` (3×3, stride 2, and above 64 pixels pooling) lets weights learnt on small pictures serve for large ones.
+    The keys are the same. `zero_last` starts each block's last γ at 0, so that the block begins as the
     identity (Goyal et al. 2017, section 5.1). `replace_stride_with_dilation`: which of the last three stages keep the size of
     what they are given and spread their 3×3 kernels instead (Chen et al. 2017, section 3.1), for maps that say where things are.
     `channels`, `size` and `classes` come from the data.
@@ -38,13 +38,14 @@ class Config:
     bottleneck: bool = False
     width: int = 64
     widen: int = 1
-    stem: Stem = "auto"
+    stem: Stem | Literal["light"] = "auto"
     zero_last: bool = True
     replace_stride_with_dilation: tuple[bool, bool, bool] = (False, False, False)
 
 
 VARIANTS: dict[str, Config] = {
     "resnet18": Config(blocks=(2, 2, 2, 2)),
+    "resnet18-light": Config(blocks=(2, 2, 2, 2), width=32, stem="light"),
     "resnet34": Config(blocks=(3, 4, 6, 3)),
     "resnet50": Config(blocks=(3, 4, 6, 3), bottleneck=True),
     "resnet101": Config(blocks=(3, 4, 23, 3), bottleneck=True),
@@ -90,32 +91,6 @@ class Bottleneck(nn.Module):
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
-class Body(nn.Module):
-    """A residual network without pooling and classifier, for what reads its maps (keys conv1, bn1, layer1 … layer4).
-
-    `channels`: of the maps of the four stages, which stand `strides` pixels apart.
-    """
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        whole = ResNet(dataclasses.replace(config, classes=1))
-        self.conv1, self.bn1, self.pool = whole.conv1, whole.bn1, whole.pool
-        self.layer1, self.layer2, self.layer3, self.layer4 = whole.layer1, whole.layer2, whole.layer3, whole.layer4
-        expansion = 4 if config.bottleneck else 1
-        first = 1 if isinstance(whole.pool, nn.Identity) else 4
-        self.channels = tuple(config.width * expansion * 2**stage for stage in range(4))
-        self.strides = tuple(first * 2**stage for stage in range(4))
-
-    def forward(self, images: Float[Tensor, "batch channel height width"]) -> list[Tensor]:
-        """The maps of the four stages, the finest first."""
-        x = self.pool(F.relu(self.bn1(self.conv1(images))))
-        maps = []
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = stage(x)
-            maps.append(x)
-        return maps
-
-
 class ResNet(nn.Module):
     """Stem, four stages with 1, 2, 4 and 8 times the width, global average pooling, one dense layer.
 
@@ -134,11 +109,13 @@ class ResNet(nn.Module):
     def __init__(self, config: Config, *, head: bool = True) -> None:
         super().__init__()
         width, expansion = config.width, 4 if config.bottleneck else 1
-        small = small_stem(config.stem, config.size)
-        kernel, stride, padding = (3, 1, 1) if small else (7, 2, 3)
+        light = config.stem == "light"
+        small = not light and small_stem(config.stem, config.size)  # type: ignore[arg-type]
+        kernel, stride, padding = (3, 2, 1) if light else (3, 1, 1) if small else (7, 2, 3)
         self.conv1 = nn.Conv2d(config.channels, width, kernel, stride, padding, bias=False)
         self.bn1 = BatchNorm(width)
-        self.pool = nn.Identity() if small else nn.MaxPool2d(3, 2, 1)
+        whole = small or (light and config.size <= SMALL)
+        self.pool = nn.Identity() if whole else nn.MaxPool2d(3, 2, 1)
         self.widths = tuple(width * times * expansion for times in (1, 2, 4, 8))
         self.layer1 = _stage(config, width, number=1)
         self.layer2 = _stage(config, self.widths[0], number=2)
