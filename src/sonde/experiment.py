@@ -15,6 +15,7 @@ from sonde.data.check import check
 from sonde.data.contents import Part
 from sonde.data.prepare.encode import Encoded, encode_examples
 from sonde.data.prepare.fit import fit_preparation, load_preparation
+from sonde.data.prepare.scenes import ScenePreparation
 from sonde.data.prepare.target import fit_target
 from sonde.data.prepare.text import TextPreparation
 from sonde.data.prepare.unknown import unknown_tokens
@@ -73,7 +74,8 @@ def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = N
     text = preparation if isinstance(preparation, TextPreparation) else None
     if text is not None:
         recipe = recipe.replace(data={"tokenizer": text.tokenizer.name, "text_form": text.form})
-    target = fit_target(inferred.task, recipe.task.options, chosen, inferred.targets, text=text, data=recipe.data)
+    scenes = preparation if isinstance(preparation, ScenePreparation) else None
+    target = fit_target(inferred.task, recipe.task.options, chosen, inferred.targets, text=text, data=recipe.data, scenes=scenes)
     sizes = dict(preparation.sizes)
     if "length" in sizes:  # of the longest sequence: what is written has an end as well
         sizes["length"] = max(sizes["length"], target.values.get("length", 0) + 1)

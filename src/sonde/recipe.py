@@ -57,6 +57,9 @@ class Data(Section):
     examples: PositiveInt | None = Field(None, description="use so many training examples, drawn at random")
     size: PositiveInt | None = Field(None, description="working height and width of pictures, in pixels")
     channels: Literal[1, 3] | None = Field(None, description="pictures as grey (1) or colour (3)")
+    slots: PositiveInt = Field(100, description="most objects of a picture that are learned from; of more the largest are")
+    void: tuple[NonNegativeInt, ...] = Field((), description="values in masks that stand for no class, beside 255")
+    balance: bool = Field(False, description="show pictures with rare classes more often")
     normalise: bool | Literal["data", "imagenet"] | dict[Literal["mean", "std"], tuple[float, ...]] = Field(
         True,
         description="centre and scale inputs as the model's first step, as the weights had it where there are any; "
@@ -148,6 +151,7 @@ _RENAMED = {("task", "name"): "task", ("model", "name"): "model", ("optim", "nam
 _DEEP = {
     ("data", "path"),
     ("data", "fold"),
+    ("data", "slots"), ("data", "void"), ("data", "balance"),
     ("data", "channels"), ("data", "normalise"), ("data", "noise"),
     ("task", "options"),
     ("model", "config"),

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sonde.data.balance import draw
 from sonde.data.batch import Batch
 from sonde.data.lengths import Sentences, Shape, by_length, trimmed
 from sonde.data.prepare.columns import Columns
+from sonde.data.scene_batches import SceneAugment, Taken, amounts, seen
 from sonde.ops.random import permutation
 
 BLOCK = {"cpu": 4 * 2**20}  # bytes gathered at a time: large enough to spread the cost, small enough for the cache
@@ -28,7 +30,6 @@ BLOCK_MAPPED = 32 * 2**20
 RESIDENT = 0.6  # of a device's free memory that the columns may take
 
 Augment = Callable[[Tensor, Tensor, int], Tensor]
-Columned = tuple[tuple[Tensor, ...], Tensor | None]  # inputs and targets
 
 
 @runtime_checkable
@@ -53,6 +54,8 @@ class _Block:
     numbers: Tensor
     partners: Tensor | None = None
     shares: Tensor | None = None
+    masks: Tensor | None = None
+    amounts: dict[str, list[float]] = field(default_factory=dict)
 
 
 class Batches:
@@ -61,7 +64,8 @@ class Batches:
     Each global batch is cut contiguously over `world_size` ranks and then into at most `accumulate` pieces, so that the
     pieces of all ranks in order are the same examples however it is cut. The last batch holds what is left. `augment`
     takes (pictures, example numbers, epoch) and is applied to the first input; `mix` then mixes other examples of `index`,
-    augmented in the same way, into it. `steps` is the number of batches an epoch.
+    augmented in the same way, into it. `steps` is the number of batches an epoch. Of `factors` (balance.py), float64 (example,), an epoch
+    shows each example about so often, and so many in all as there are.
 
     Sentences (`columns.padded`) stand in batches of about one length, also where nothing is shuffled, and `examples` among the
     counts are the places with a target where each token has one.
@@ -81,6 +85,7 @@ class Batches:
         accumulate: int = 1,
         augment: Augment | None = None,
         mix: Mix | None = None,
+        factors: Tensor | None = None,
     ) -> None:
         if batch_size < 1 or accumulate < 1 or not 0 <= rank < world_size:
             raise ValueError(f"batch_size {batch_size} and accumulate {accumulate} are at least 1, rank {rank} is below world_size {world_size}")
@@ -88,9 +93,9 @@ class Batches:
         self.index = torch.from_numpy(np.ascontiguousarray(index, dtype=np.int64))
         self.batch_size, self.seed, self.shuffle = batch_size, seed, shuffle
         self.rank, self.world_size, self.accumulate = rank, world_size, accumulate
-        self.augment, self.mix = augment, mix
+        self.augment, self.mix, self.factors = augment, mix, factors
         self.steps = -(-len(self.index) // batch_size)
-        tensors = [*columns.inputs] + ([] if columns.targets is None else [columns.targets])
+        tensors = [tensor for tensor in (*columns.inputs, columns.targets, columns.masks) if tensor is not None]
         self.row_bytes = sum(tensor.element_size() * tensor[:1].numel() for tensor in tensors) or 1
         self.mapped = columns.mapped or not self._fits(self.row_bytes * len(self.index))
         # Elsewhere than on the CPU a part keeps its own rows alone: several parts may share one set of columns.
@@ -108,6 +113,8 @@ class Batches:
         """This rank's pieces of each step from `start` on. Every rank has as many pieces; one may be of size 0."""
         count = len(self.index)
         order = permutation(self.seed, epoch, count) if self.shuffle else torch.arange(count)
+        if self.factors is not None and self.shuffle:
+            order = draw(self.factors, seed=self.seed, epoch=epoch)[order]
         if not self.own_rows:
             order = self.index[order]
         if self.sentences is not None:
@@ -155,16 +162,20 @@ class Batches:
         others = self.numbers[places]
         return self._block(self._take(rows), numbers, self._take(places if self.own_rows else others), others, epoch)
 
-    def _take(self, rows: Tensor) -> Columned:
-        targets = None if self.columns.targets is None else self.columns.targets.index_select(0, rows)
-        return tuple(tensor.index_select(0, rows) for tensor in self.columns.inputs), targets
+    def _take(self, rows: Tensor) -> Taken:
+        def some(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.index_select(0, rows)
 
-    def _block(self, taken: Columned, numbers: Tensor, mixed_in: Columned | None, others: Tensor, epoch: int) -> _Block:
+        inputs = tuple(tensor.index_select(0, rows) for tensor in self.columns.inputs)
+        return Taken(inputs, some(self.columns.targets), some(self.columns.masks))
+
+    def _block(self, taken: Taken, numbers: Tensor, mixed_in: Taken | None, others: Tensor, epoch: int) -> _Block:
         """What was taken, as it is seen in this epoch; `mixed_in` are the examples `others`."""
-        inputs, targets = self._seen(taken, numbers, epoch)
+        inputs, targets, masks = self._seen(taken, numbers, epoch)
         if mixed_in is None or self.mix is None:
-            return _Block(inputs, targets, numbers)
-        theirs, partners = self._seen(mixed_in, others, epoch)
+            counted = {} if self.columns.scene is None or targets is None else amounts(targets, self.columns.scene)
+            return _Block(inputs, targets, numbers, masks=masks, amounts=counted)
+        theirs, partners, _ = self._seen(mixed_in, others, epoch)
         pictures, shares = self.mix(inputs[0], theirs[0], numbers, epoch)
         return _Block((pictures, *inputs[1:]), targets, numbers, partners, shares)
 
@@ -172,7 +183,7 @@ class Batches:
         """As `epoch`, from files: each block is read in file order by a thread, while the block before is used."""
         blocks = list(self._blocks(start))
         with ThreadPoolExecutor(1) as pool:
-            waiting: Future[tuple[list[list[int]], Columned, Tensor, Columned | None, Tensor]] | None = None
+            waiting: Future[tuple[list[list[int]], Taken, Tensor, Taken | None, Tensor]] | None = None
             for number in range(len(blocks) + 1):
                 ready = waiting
                 waiting = pool.submit(self._read, order, *blocks[number], epoch) if number < len(blocks) else None
@@ -184,7 +195,7 @@ class Batches:
                 block = self._block(self._here(taken), numbers, here, others.to(self.device, non_blocking=True), epoch)
                 yield from _steps(block, sizes, self._shapes(rows, sizes))
 
-    def _read(self, order: Tensor, first: int, last: int, epoch: int) -> tuple[list[list[int]], Columned, Tensor, Columned | None, Tensor]:
+    def _read(self, order: Tensor, first: int, last: int, epoch: int) -> tuple[list[list[int]], Taken, Tensor, Taken | None, Tensor]:
         """The sizes of a block's pieces, its columns and rows, and those of the examples to be mixed in."""
         rows, sizes = self._rows(order, first, last)
         if self.mix is None:
@@ -192,7 +203,7 @@ class Batches:
         others = self.index[self.mix.partners(rows, epoch, len(self.index))]
         return sizes, self._from_files(rows), rows, self._from_files(others), others
 
-    def _from_files(self, rows: Tensor) -> Columned:
+    def _from_files(self, rows: Tensor) -> Taken:
         """The columns' rows, read in file order."""
         ascending, place = rows.sort()
         back = torch.empty_like(place)
@@ -204,18 +215,26 @@ class Batches:
             return found.pin_memory() if pin else found
 
         targets = None if self.columns.targets is None else some(self.columns.targets)
-        return tuple(some(tensor) for tensor in self.columns.inputs), targets
+        masks = None if self.columns.masks is None else some(self.columns.masks)
+        return Taken(tuple(some(tensor) for tensor in self.columns.inputs), targets, masks)
 
-    def _here(self, taken: Columned) -> Columned:
+    def _here(self, taken: Taken) -> Taken:
         """On the device."""
-        inputs, targets = taken
-        moved = tuple(tensor.to(self.device, non_blocking=True) for tensor in inputs)
-        return moved, None if targets is None else targets.to(self.device, non_blocking=True)
 
-    def _seen(self, taken: Columned, numbers: Tensor, epoch: int) -> Columned:
+
+        def moved(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(self.device, non_blocking=True)
+
+        inputs = tuple(tensor.to(self.device, non_blocking=True) for tensor in taken.inputs)
+        return Taken(inputs, moved(taken.targets), moved(taken.masks))
+
+    def _seen(self, taken: Taken, numbers: Tensor, epoch: int) -> Taken:
         """As the model is given them in this epoch."""
-        inputs, targets = tuple(_wide(tensor) for tensor in taken[0]), taken[1]
-        return inputs if self.augment is None else (self.augment(inputs[0], numbers, epoch), *inputs[1:]), targets
+        if self.columns.scene is not None:
+            assert self.augment is None or isinstance(self.augment, SceneAugment)
+            return seen(taken, self.columns.scene, self.augment, numbers, epoch)
+        inputs = tuple(_wide(tensor) for tensor in taken.inputs)
+        return Taken(inputs if self.augment is None else (self.augment(inputs[0], numbers, epoch), *inputs[1:]), taken.targets)
 
     def _fits(self, size: int) -> bool:
         """Whether columns of `size` bytes may stay on the device."""
@@ -233,17 +252,19 @@ def _steps(block: _Block, sizes: list[list[int]], shapes: list[Shape] | None = N
         return [None] * len(flat) if values is None else values.split(flat)
 
     columns = list(zip(*(tensor.split(flat) for tensor in block.inputs), strict=True))
-    targets, partners, shares = split(block.targets), split(block.partners), split(block.shares)
+    targets, partners, shares, masks = (split(values) for values in (block.targets, block.partners, block.shares, block.masks))
     numbers = block.numbers.split(flat)
-    place = 0
+    place = row = 0
     for step in sizes:
         pieces = []
         for size in step:
             inputs, target, counts = columns[place], targets[place], {"examples": float(size)}
+            counts |= {name: sum(values[row : row + size]) for name, values in block.amounts.items()}
+            row += size
             if shapes is not None:
                 inputs, target = trimmed(inputs, target, shapes[place])
                 counts = {"examples": float(shapes[place].places)}
-            pieces.append(Batch(inputs, target, numbers[place], counts, partners=partners[place], shares=shares[place]))
+            pieces.append(Batch(inputs, target, numbers[place], counts, partners=partners[place], shares=shares[place], masks=masks[place]))
             place += 1
         yield pieces
 

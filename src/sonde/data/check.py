@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sonde import recipe
-from sonde.data.checks import columns, duplicates, leaks, parts, pictures, series, tables, target, text
+from sonde.data.checks import columns, duplicates, leaks, parts, pictures, scenes, series, tables, target, text
 from sonde.data.checks.look import Looked, look
 from sonde.data.checks.subject import Rows, Subject
-from sonde.data.contents import Content, Part
+from sonde.data.contents import PICTURED, SCENES, Content, Part
 from sonde.data.infer import Inferred
 from sonde.data.split import RUNNING, Selection
 from sonde.errors import DataError, Problem
@@ -75,7 +75,8 @@ def _subject(content: Content, data: recipe.Data, inferred: Inferred, parts: dic
         rows = {part: Rows(part, selection.examples, _index(selection)) for part, selection in parts.items()}
     else:
         rows = {part: Rows(part, examples) for part, examples in content.parts.items()}
-    described = columns.describe(content.examples.frame, data, inferred.targets, aside=_aside(content))
+    frame = content.examples.frame.select("image") if content.kind in SCENES else content.examples.frame
+    described = columns.describe(frame, data, inferred.targets, aside=_aside(content))
     if content.kind in text.KINDS:
         described = text.as_read(described, content.kind, inferred.targets)
     return Subject(content, data, inferred.task, inferred.targets, rows, described, deep)
@@ -84,7 +85,7 @@ def _subject(content: Content, data: recipe.Data, inferred: Inferred, parts: dic
 def _aside(content: Content) -> dict[str, str]:
     """Columns that are not learned from because of what the data are."""
     names = content.examples.frame.columns
-    if content.kind == "images":
+    if content.kind in PICTURED:
         return {name: "names the picture" if name == "image" else "pictures are learned from, not this column" for name in names}
     if content.kind == "series":
         return {name: "the time of each row" if name == content.time else "a series is learned from its own past alone" for name in names}
@@ -99,6 +100,8 @@ def _index(selection: Selection) -> Any:
 
 def _problems(subject: Subject, looked: Looked) -> list[Problem]:
     kind = subject.content.kind
+    if kind in SCENES:
+        return tables.empty(subject) + parts.check(subject) + scenes.check(subject, looked) + pictures.check(subject, looked)
     found = tables.check(subject) + target.check(subject) + parts.check(subject)
     if kind == "table":
         found += leaks.check(subject) + duplicates.check(subject)
@@ -116,7 +119,7 @@ def _problems(subject: Subject, looked: Looked) -> list[Problem]:
 def _notes(subject: Subject, looked: Looked) -> tuple[str, ...]:
     rows = len(subject.content.examples)
     notes = list(subject.content.notes)
-    if rows > columns.SAMPLE and subject.content.kind != "images":
+    if rows > columns.SAMPLE and subject.content.kind not in PICTURED:
         notes.append(
             f"types, histograms and frequent values are taken from {columns.SAMPLE:,} of {rows:,} rows, distinct values are estimated"
         )
@@ -136,10 +139,10 @@ def _figures(subject: Subject, inferred: Inferred, looked: Looked) -> dict[str, 
         "task": dataclasses.asdict(inferred) | {"name": inferred.task, "targets": list(inferred.targets)},
         "parts": {part: len(rows) for part, rows in subject.parts.items()},
         "columns": [column.to_json() for column in subject.columns],
-        "classes": target.classes(subject),
+        "classes": scenes.classes(subject) if content.kind in SCENES else target.classes(subject),
     }
     figures["task"].pop("task")
-    if content.kind == "images":
+    if content.kind in PICTURED:
         figures["pictures"] = pictures.figures(subject, looked)
     if content.kind == "series":
         figures["series"] = series.figures(subject)

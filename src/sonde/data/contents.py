@@ -13,7 +13,11 @@ from sonde.errors import Problem
 
 # Text comes in three kinds. `text`: rows of a column `text`, in the order of the file, line ends included, and perhaps
 # `label`; `pairs`: columns `source` and `target`; `tagged`: lists of text `tokens` and `tags`, a row a sentence.
-Kind = Literal["table", "images", "series", "text", "pairs", "tagged"]
+# Pictures come in three: `images`, with at most a label each; `boxes`, with objects in them (readers/scenes.py says which columns);
+# `masks`, with a class for each pixel (readers/mask_pairs.py).
+Kind = Literal["table", "images", "series", "text", "pairs", "tagged", "boxes", "masks"]
+PICTURED: tuple[Kind, ...] = ("images", "boxes", "masks")
+SCENES: tuple[Kind, ...] = ("boxes", "masks")
 Part = Literal["all", "train", "validation", "test"]
 
 
@@ -42,12 +46,16 @@ class Examples:
 
     `frame` has one row an example. For pictures it holds at least the column `image` (the picture's name) and, where
     labels are known, `label`. A table larger than memory is a frame that is memory-mapped from an Arrow file.
-    `lines` gives each row's line in the file (None: header on line 1, row 0 on line 2).
+    `lines` gives each row's line in the file (None: header on line 1, row 0 on line 2). `masks` are planes of class numbers, uint8
+    (height, width, 1), 255 where no class is known. `classes` are the names of classes where the format lists them: in the order of
+    their numbers, those without examples among them.
     """
 
     frame: pl.DataFrame
     pictures: Pictures | None = None
     lines: np.ndarray | None = None
+    masks: Pictures | None = None
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.frame.height
@@ -55,8 +63,9 @@ class Examples:
     def take(self, index: np.ndarray) -> Examples:
         """The examples `index`, in that order."""
         pictures = None if self.pictures is None else Chosen(self.pictures, index)
+        masks = None if self.masks is None else Chosen(self.masks, index)
         lines = index + 2 if self.lines is None else self.lines[index]
-        return Examples(self.frame[index], pictures, lines)
+        return Examples(self.frame[index], pictures, lines, masks, self.classes)
 
     def line(self, row: int) -> int:
         """The line of the file on which row `row` stands, counted from 1."""

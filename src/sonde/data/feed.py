@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import torch
 
+from sonde.data.balance import repeat_factors
 from sonde.data.batches import Augment, Batches, Mix
 from sonde.data.lanes import LaneBatches
 from sonde.data.prepare.columns import Columns
@@ -16,6 +17,7 @@ from sonde.data.skip_grams import SkipGrams
 # so their number is part of the measure. A short text has fewer, so that beginnings weigh little.
 MEASURED_LANES: Final = 16
 SHORTEST_LANE: Final = 1_000  # tokens
+MEASURED_SCENES: Final = 16  # pictures: what a detector or segmenter works on is large
 
 Feed = Batches | LaneBatches | SkipGrams
 
@@ -33,8 +35,12 @@ def feed(
     accumulate: int = 1,
     augment: Augment | None = None,
     mix: Mix | None = None,
+    balance: bool = False,
 ) -> Feed:
-    """The examples `index` in batches, as `Batches` says. Of running text the batch size is the number of lanes, of words that of tokens."""
+    """The examples `index` in batches, as `Batches` says. Of running text the batch size is the number of lanes, of words that of tokens.
+
+    With `balance` examples of rare classes come more often (balance.py). Of pictures with places in them no more than 16 are measured at once.
+    """
     if columns.window:
         first, last = (int(index[0]), int(index[-1]) + 1) if len(index) else (0, 0)
         if columns.around is not None:
@@ -64,6 +70,8 @@ def feed(
             world_size=world_size,
             accumulate=accumulate,
         )
+    if columns.scene is not None and not shuffle:
+        batch_size = min(batch_size, MEASURED_SCENES * world_size)
     return Batches(
         columns,
         index,
@@ -76,4 +84,5 @@ def feed(
         accumulate=accumulate,
         augment=augment,
         mix=mix,
+        factors=repeat_factors(columns, torch.from_numpy(np.ascontiguousarray(index))) if balance else None,
     )

@@ -12,11 +12,14 @@ from typing import NoReturn
 import polars as pl
 
 from sonde import recipe
-from sonde.data.contents import Content
+from sonde.data.contents import SCENES, Content
 from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 
 FEW = 20  # distinct values: a number with at most so many, all whole, is taken for a class
-TASKS = ("classification", "multi-label-classification", "regression", "forecasting", "language-modelling", "word-vectors", "translation", "tagging")
+TASKS = (
+    "classification", "multi-label-classification", "regression", "forecasting", "language-modelling", "word-vectors", "translation", "tagging",
+    "detection", "segmentation",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ def infer(content: Content, data: recipe.Data, task: str | None = None) -> Infer
         return _pairs(content, given=task)
     if content.kind == "tagged" or task == "tagging":
         return _tagged(content, given=task)
+    if content.kind in SCENES or task in ("detection", "segmentation"):
+        return _scenes(content, given=task)
     targets = _targets(content, data)
     frame = content.examples.frame
     for name in targets:
@@ -94,6 +99,18 @@ def _tagged(content: Content, *, given: str | None) -> Inferred:
     if given not in (None, "tagging"):
         _refuse(f"{given} is no task for tagged tokens", "leave out --task: the tag of each token is told", where="--task")
     return Inferred("tagging", ("tags",), "as --task says" if given else f"{content.reason}: the tag of each is told", "--task")
+
+
+def _scenes(content: Content, *, given: str | None) -> Inferred:
+    found = {"boxes": "detection", "masks": "segmentation"}.get(content.kind)
+    if found is None:
+        what = "pictures with boxes: COCO JSON, Pascal VOC XML, YOLO labels or a table of boxes"
+        what = what if given == "detection" else "pictures with a mask each: images/ and masks/, SegmentationClass, or a list of pairs"
+        _refuse(f"{given} learns from {what.partition(':')[0]}, and this is of kind {content.kind}", f"give {what}", where=content.origin)
+    if given not in (None, found):
+        _refuse(f"{given} is no task for {content.reason}", f"leave out --task: it is {found}", where="--task")
+    reason = "as --task says" if given else content.reason
+    return Inferred(found, ("boxes",) if found == "detection" else ("mask",), reason, "--task")
 
 
 def is_number(values: pl.Series) -> bool:

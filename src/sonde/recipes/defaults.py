@@ -36,11 +36,25 @@ def model_for(facts: Facts) -> str:
         return "skip-gram"
     if facts.kind == "text":
         return "gru" if facts.task == "language-modelling" else "embedding-bag"
+    if facts.kind == "boxes":
+        return "ssd-small"
+    if facts.kind == "masks":
+        return "u-net-small"
     if facts.kind == "images":
         if facts.size <= 32:
             return "lenet" if facts.channels == 1 and facts.size >= 12 else "resnet20"
         return "resnet18"
     return "mlp"
+
+
+# What pictures with places in them are augmented with where the recipe does not say: a crop or zoom-out, a shift, a mirror image, light.
+_SCENE_AUGMENT = {
+    "boxes": ("affine:0:0.15:0.4:0", "flip", "colour:0.25:0.25:0.25:0.03"),
+    "masks": ("affine:0:0.1:0.3:0", "flip", "colour:0.25:0.25:0.25:0.03"),
+}
+# Detectors and segmenters: optimiser, peak learning rate, weight decay, schedule, updates to aim at.
+_SCENES: dict[str, tuple[str, float, float, str, int]] = {}
+_SCENE = ("adamw", 1e-3, 1e-2, "one-cycle", 2_000)
 
 
 # Per family: optimiser, peak learning rate, weight decay, schedule, batch size (None: by the number of examples),
@@ -124,6 +138,12 @@ def complete(recipe: Recipe, facts: Facts) -> Recipe:
         epochs = _epochs(facts.examples, batch, updates=updates, most=30)
         if facts.task == "tagging" and name in ("rnn", "gru", "lstm"):  # what follows tells a token's tag as much as what stands before
             recipe = recipe.replace(model={"config": {"bidirectional": True, "dropout": 0.5} | recipe.model.config})
+    elif facts.kind in _SCENE_AUGMENT:
+        optimizer, lr, decay, schedule, updates = _SCENES.get(name, _SCENE)
+        chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
+        epochs = _epochs(facts.examples, batch, updates=updates, most=150)
+        if recipe.data.augment is None:
+            recipe = recipe.replace(data={"augment": _SCENE_AUGMENT[facts.kind]})
     elif facts.kind == "images":
         optimizer, lr, decay, schedule, usual = _IMAGES.get(name, _RESNET)
         # The rate goes with the batch: linearly for momentum (Goyal et al. 2017), by the root for Adam.
@@ -159,6 +179,8 @@ def _batch_size(name: str, facts: Facts) -> int:
     """A power of two: 128 for pictures, else about a hundredth of the examples within 16 … 1,024, of pairs of sentences within 16 … 64."""
     if facts.kind == "images":
         return 128 if facts.examples >= 5_000 else 32
+    if facts.kind in _SCENE_AUGMENT:
+        return 8
     size, most = 16, 64 if facts.kind == "pairs" else 1_024
     while size < most and size * 100 < facts.examples:
         size *= 2

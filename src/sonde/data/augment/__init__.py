@@ -17,6 +17,7 @@ from torch import Tensor
 from sonde.data.augment.draws import Draws
 from sonde.data.augment.mix import CutMix, Mixing, Mixup
 from sonde.data.augment.scene import Scene
+from sonde.data.contents import PICTURED, SCENES
 from sonde.errors import RecipeError, did_you_mean
 
 # name → module and class, in the order in which they are applied: pixels are moved first, then changed, then covered.
@@ -74,13 +75,15 @@ class Augmentation:
         if scene.kept is None:
             return
         for name, step in self.steps.items():
-            left = scene.kept.any(1)
+            rows = scene.kept.any(1).nonzero()[:, 0]
             for epoch in range(TRIES):
-                left = left & ~_some(step(scene, Draws(self.seed, epoch, index)))
-            if left.any():
-                first = int(index[left.nonzero()[0, 0]])
+                if not len(rows):
+                    break
+                rows = rows[~_some(step(scene.take(rows), Draws(self.seed, epoch, index[rows])))]
+            if len(rows):
+                first = int(index[rows[0]])
                 raise RecipeError(
-                    f"{name} leaves none of the boxes of {int(left.sum())} of {len(index)} pictures (example {first} first) in {TRIES} draws",
+                    f"{name} leaves none of the boxes of {len(rows)} of {len(index)} pictures (example {first} first) in {TRIES} draws",
                     where=WHERE,
                     remedy=f"weaken it, such as {example(name)}, or leave it out",
                 )
@@ -130,10 +133,13 @@ def parse(names: Sequence[str]) -> dict[str, Any]:
 def check(names: Sequence[str], *, kind: str, mixable: bool) -> None:
     """Raises RecipeError where data of this kind cannot be augmented, or mixed although their labels cannot."""
     chosen = parse(names)
-    if chosen and kind != "images":
+    if chosen and kind not in PICTURED:
         what = f"augmentation is for pictures; these data are a {kind}"
         raise RecipeError(what, where=WHERE, remedy="leave out --augment; --set data.noise=0.1 adds noise to numbers")
     mixes = [name for name in chosen if name in MIXES]
+    if mixes and kind in SCENES:
+        what = f"{' and '.join(mixes)} mixes two pictures in one, which {kind} in them do not survive"
+        raise RecipeError(what, where=WHERE, remedy=f"leave out {' and '.join(mixes)}; crop, affine, flip and colour move {kind} along")
     if mixes and not mixable:
         what = f"{' and '.join(mixes)} mixes the labels of two pictures, which this task and model have no loss for"
         raise RecipeError(what, where=WHERE, remedy=f"leave out {' and '.join(mixes)}; they are for classification and regression with a network")

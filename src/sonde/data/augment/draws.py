@@ -13,7 +13,7 @@ from sonde.ops import random
 # Which draw is for what; a number stands for one thing for ever, or runs could not be repeated.
 FLIP, FLIP_VERTICAL, SHIFT_DOWN, SHIFT_RIGHT, AREA, RATIO, TOP, LEFT, BRIGHTNESS, CONTRAST, SATURATION, HUE = range(12)
 TURN, AFFINE_TURN, ACROSS, DOWN, SCALE, SHEAR, GREY, BLURRED, BLUR, ERASED, ERASE_AREA, ERASE_RATIO, ERASE_TOP, ERASE_LEFT = range(12, 26)
-PARTNER, MIXTURE, EITHER, CUT_TOP, CUT_LEFT = range(26, 31)
+PARTNER, MIXTURE, EITHER, CUT_TOP, CUT_LEFT, BALANCE = range(26, 32)
 # RandAugment's turns and noise's numbers need many: each starts at a number of its own.
 RAND_AUGMENT, NOISE = 1_000, 1_000_000
 

@@ -67,7 +67,7 @@ def look(stores: Mapping[Part, Pictures], *, deep: bool) -> Looked:
         if isinstance(store, ArrayPictures):
             looks[part], keys[part] = _in_memory(store.array, index), array_keys(store.array, index)
             continue
-        opened = _threads(lambda row, held=pictures: _open(held, row), range(len(pictures)))  # type: ignore[misc]
+        opened = threaded(lambda row, held=pictures: _open(held, row), range(len(pictures)))  # type: ignore[misc]
         looks[part] = [seen for seen, _ in opened]
         keys[part] = np.array([key for _, key in opened], dtype=np.uint64)
     return Looked(looks, keys)
@@ -178,12 +178,13 @@ def _keys_of_bytes(stores: Mapping[Part, Pictures]) -> Looked:
                 else:
                     by_size[_size(source)].append((part, row, source))
     same = [entry for size, entries in by_size.items() if size and len(entries) > 1 for entry in entries]
-    for (part, row, _), key in zip(same, _threads(lambda entry: _key(entry[2]), same), strict=True):
+    for (part, row, _), key in zip(same, threaded(lambda entry: _key(entry[2]), same), strict=True):
         keys[part][row] = key
     return Looked({}, keys, compared=not skipped)
 
 
-def _threads(function: Callable[[Item], Found], items: Iterable[Item]) -> list[Found]:
+def threaded(function: Callable[[Item], Found], items: Iterable[Item]) -> list[Found]:
+    """`function` of each item, several at a time."""
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(function, items))
 

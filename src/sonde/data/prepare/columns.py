@@ -26,6 +26,7 @@ from sonde.data.contents import Chosen, Examples
 from sonde.data.prepare.fit import Fitted
 from sonde.data.prepare.images import ImagePreparation
 from sonde.data.prepare.neighbourhood import Neighbourhood
+from sonde.data.prepare.scenes import ScenePreparation
 from sonde.data.prepare.series import SeriesPreparation
 from sonde.data.prepare.target import Target
 from sonde.data.prepare.text import TextPreparation
@@ -39,6 +40,9 @@ ABANDONED = 86_400.0  # seconds after which a build that did not end is taken fo
 SLOW = 2.0  # seconds of building after which small columns are kept as well
 
 
+Scene = Literal["boxes", "masks"]
+
+
 @dataclass(frozen=True)
 class Columns:
     """Tensors with one row an example, in file order.
@@ -47,7 +51,8 @@ class Columns:
     (row, output), or None. `valid` bool (row,): which examples can be used (a picture that cannot be read, a window that
     is not whole or, where targets are known, a missing target cannot). `mapped`: whether they stand in files. `window`: 0, or
     of running text, whose rows are its tokens, how many of them a batch row holds. `around`: what words of it are learned from, where
-    they are learned one by one.
+    they are learned one by one. `scene`: of pictures with places in them, whether their targets are float32 (row, slot, 8) boxes or uint8
+    (row, height, width) classes, 255 none; `masks` then are int16 (row, height, width) maps of instances, where objects are outlined.
     """
 
     inputs: tuple[Tensor, ...]
@@ -56,6 +61,8 @@ class Columns:
     mapped: bool = False
     window: int = 0
     around: Neighbourhood | None = None
+    masks: Tensor | None = None
+    scene: Scene | None = None
 
     def __len__(self) -> int:
         return len(self.valid)
@@ -68,12 +75,14 @@ class Columns:
     def take(self, index: Tensor) -> Columns:
         """The rows `index`, int64, in memory."""
         targets = None if self.targets is None else self.targets[index]
-        return Columns(tuple(tensor[index] for tensor in self.inputs), targets, self.valid[index.numpy()])
+        masks = None if self.masks is None else self.masks[index]
+        return Columns(tuple(tensor[index] for tensor in self.inputs), targets, self.valid[index.numpy()], masks=masks, scene=self.scene)
 
     def to(self, device: torch.device) -> Columns:
         """The same columns on another device."""
         targets = None if self.targets is None else self.targets.to(device)
-        return Columns(tuple(tensor.to(device) for tensor in self.inputs), targets, self.valid, self.mapped)
+        masks = None if self.masks is None else self.masks.to(device)
+        return Columns(tuple(tensor.to(device) for tensor in self.inputs), targets, self.valid, self.mapped, masks=masks, scene=self.scene)
 
 
 def build_columns(
@@ -95,9 +104,9 @@ def build_columns(
     A full disk or a folder that cannot be written raises DataError too.
     """
     if cache is None:
-        return _columns(*_in_memory(prep, target, examples, on_error), target is not None)
+        return _columns(*_in_memory(prep, target, examples, on_error), target)
     folder, small = cache / _key(prep, target, examples, fingerprint), len(examples) * _row_bytes(prep, target) <= memory_limit
-    found = _open(folder, target is not None, on_error, small=small)
+    found = _open(folder, target, on_error, small=small)
     if found is not None:
         return found
     if small:
@@ -106,13 +115,14 @@ def build_columns(
         if time.monotonic() - began > SLOW:
             with contextlib.suppress(DataError):  # there is no room: the next run builds them again
                 _write(folder, iter([_Piece(0, len(examples), *built)]), len(examples))
-        return _columns(*built, target is not None)
+        return _columns(*built, target)
     _write(folder, _pieces(prep, target, examples), len(examples), on_error)
-    found = _open(folder, target is not None, on_error, small=False)
+    found = _open(folder, target, on_error, small=False)
     assert found is not None
     return found
 
 
+_SCENES: dict[str, Scene] = {"boxes": "boxes", "mask": "masks"}
 _Built = tuple[tuple[np.ndarray, ...], np.ndarray, tuple[Problem, ...]]  # arrays, valid, problems
 
 
@@ -135,7 +145,8 @@ def _pieces(prep: Fitted, target: Target | None, examples: Examples) -> Iterator
         stop = min(start + step, rows)
         lines = np.arange(start + 2, stop + 2) if examples.lines is None else examples.lines[start:stop]
         pictures = None if examples.pictures is None else Chosen(examples.pictures, np.arange(start, stop))
-        few = Examples(examples.frame.slice(start, stop - start), pictures, lines)
+        masks = None if examples.masks is None else Chosen(examples.masks, np.arange(start, stop))
+        few = Examples(examples.frame.slice(start, stop - start), pictures, lines, masks, examples.classes)
         arrays, problems = prep.inspect(few)
         valid = np.ones(stop - start, dtype=bool)
         if isinstance(prep, SeriesPreparation):
@@ -143,11 +154,12 @@ def _pieces(prep: Fitted, target: Target | None, examples: Examples) -> Iterator
         if len(arrays) > 1:
             arrays = (arrays[0], arrays[1].astype(np.int32))
         if target is not None:
-            targets, wrong = target.inspect(few.frame, lines=lines)
-            if pictures is not None:  # a label of a picture stands in no line of a file
+            targets, maps, wrong = target.inspect_examples(few)
+            if isinstance(prep, ImagePreparation) and pictures is not None:  # a label of a picture stands in no line of a file
                 wrong = [replace(problem, where=pictures.name(problem.example or 0)) for problem in wrong]
-            valid &= targets >= 0 if targets.ndim == 1 else np.isfinite(targets).all(1)
-            arrays, problems = (*arrays, targets), [*problems, *wrong]
+            if targets.ndim < 3:
+                valid &= targets >= 0 if targets.ndim == 1 else np.isfinite(targets).all(1)
+            arrays, problems = (*arrays, targets) if maps is None else (*arrays, maps, targets), [*problems, *wrong]
         valid[[problem.example for problem in problems if problem.example is not None]] = False
         placed = tuple(replace(problem, example=None if problem.example is None else problem.example + start) for problem in problems)
         yield _Piece(start, stop, arrays, valid, placed)
@@ -205,7 +217,7 @@ def _write(folder: Path, pieces: Iterator[_Piece], rows: int, on_error: str = "s
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _open(folder: Path, has_targets: bool, on_error: str, *, small: bool) -> Columns | None:
+def _open(folder: Path, target: Target | None, on_error: str, *, small: bool) -> Columns | None:
     """The columns in a cache folder; None where there are none, or damaged ones, which are removed."""
     if not folder.is_dir():
         return None
@@ -221,7 +233,7 @@ def _open(folder: Path, has_targets: bool, on_error: str, *, small: bool) -> Col
     _stop(problems, on_error)
     with contextlib.suppress(OSError):
         os.utime(folder)  # used now
-    return _columns(arrays, valid, tuple(problems), has_targets, mapped=not small)
+    return _columns(arrays, valid, tuple(problems), target, mapped=not small)
 
 
 def _prune(new: Path) -> None:
@@ -242,10 +254,14 @@ def _prune(new: Path) -> None:
 
 
 def _columns(
-    arrays: tuple[np.ndarray, ...], valid: np.ndarray, problems: tuple[Problem, ...], has_targets: bool, *, mapped: bool = False
+    arrays: tuple[np.ndarray, ...], valid: np.ndarray, problems: tuple[Problem, ...], target: Target | None, *, mapped: bool = False
 ) -> Columns:
     tensors = tuple(torch.from_numpy(array) for array in arrays)
-    return Columns(tensors[:-1], tensors[-1], valid, mapped) if has_targets else Columns(tensors, None, valid, mapped)
+    if target is None:
+        return Columns(tensors, None, valid, mapped)
+    if target.values.get("masks"):
+        return Columns(tensors[:-2], tensors[-1], valid, mapped, masks=tensors[-2], scene="boxes")
+    return Columns(tensors[:-1], tensors[-1], valid, mapped, scene=_SCENES.get(target.values["kind"]))
 
 
 def _stop(problems: Sequence[Problem], on_error: str) -> None:
@@ -258,6 +274,10 @@ def _row_bytes(prep: Fitted, target: Target | None) -> int:
     sizes = prep.sizes
     if isinstance(prep, ImagePreparation):
         inputs = sizes["channels"] * sizes["size"] ** 2
+    elif isinstance(prep, ScenePreparation):
+        plane = prep.canvas[0] * prep.canvas[1]
+        per_pixel = 0 if target is None else 1 if target.values["kind"] == "mask" else 2 * bool(target.values.get("masks"))
+        return int(plane * (prep.channels + per_pixel) + (0 if target is None else 32 * target.values.get("slots", 0)))
     elif isinstance(prep, TextPreparation):
         inputs = 4 * (sizes["length"] + 1)
     else:

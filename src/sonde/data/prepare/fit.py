@@ -9,10 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from sonde import recipe
-from sonde.data.contents import Content, Examples
+from sonde.data.contents import SCENES, Content, Examples
 from sonde.data.prepare.images import ImagePreparation, fit_images
 from sonde.data.prepare.options import positive
 from sonde.data.prepare.pairs import fit_source
+from sonde.data.prepare.scenes import ScenePreparation, fit_scenes
 from sonde.data.prepare.series import SeriesPreparation, fit_series
 from sonde.data.prepare.table import TablePreparation, fit_table
 from sonde.data.prepare.target import Target
@@ -47,10 +48,11 @@ class Preparation(Protocol):
         ...
 
 
-Fitted = TablePreparation | ImagePreparation | SeriesPreparation | TextPreparation
+Fitted = TablePreparation | ImagePreparation | ScenePreparation | SeriesPreparation | TextPreparation
 _KINDS: dict[str, type[Fitted]] = {
     "table": TablePreparation,
     "images": ImagePreparation,
+    "scenes": ScenePreparation,
     "series": SeriesPreparation,
     "text": TextPreparation,
 }
@@ -65,6 +67,8 @@ def fit_preparation(
     """
     if content.kind == "images":
         return fit_images(train, data)
+    if content.kind in SCENES:
+        return fit_scenes(train, data)
     if content.kind == "text" and task == "word-vectors":
         return fit_words(train, data, options or {}, column="text")
     if content.kind == "text":

@@ -59,7 +59,7 @@ class ImagePreparation:
         rows = np.arange(len(examples)) if index is None else index
         out = np.zeros((len(rows), self.channels, self.size, self.size), dtype=np.uint8)
         problems: list[Problem] = []
-        for place, row, picture in decode(_pictures(examples), rows, at_least=self.size):
+        for place, row, picture in decode(pictures_of(examples), rows, at_least=self.size):
             if isinstance(picture, DataError):
                 first = picture.problems[0]
                 problems.append(Problem("error", first.where, first.found, first.remedy, row))
@@ -92,15 +92,15 @@ def fit_images(train: Selection, data: recipe.Data) -> ImagePreparation:
     `data.size` decides the size where it is given. Pictures that all have one square size of at most 96 keep it; others
     are brought to 96, or to the middle one of their shorter sides where that is less. One channel if all are grey, unless `data.channels` says.
     """
-    rows = _spread(train.index, LOOKED_AT)
-    kept = _readable(train.examples, rows)
+    rows = spread(train.index, LOOKED_AT)
+    kept = readable(train.examples, rows)
     if not kept:
-        first = _pictures(train.examples).name(int(rows[0]))
+        first = pictures_of(train.examples).name(int(rows[0]))
         found = f"none of {len(rows)} training pictures can be decoded, this one first among them"
         raise DataError(Problem("error", first, found, "`sonde data PATH` says what is wrong with each"))
     size, why = _working_size(kept, data.size)
     if why == SAME:
-        kept = _readable(train.examples, _spread(train.index, SMALL))
+        kept = readable(train.examples, spread(train.index, SMALL))
     channels = data.channels or max(picture.shape[2] for picture in kept)
     total, square, count = np.zeros(channels), np.zeros(channels), 0
     for picture in kept:
@@ -114,8 +114,7 @@ def fit_images(train: Selection, data: recipe.Data) -> ImagePreparation:
 def fit_square(picture: np.ndarray, size: int, channels: int) -> np.ndarray:
     """A picture uint8 (height, width, channel) as (channels, size, size): shorter side scaled, middle square kept."""
     height, width = picture.shape[:2]
-    if picture.shape[2] != channels:
-        picture = np.repeat(picture, 3, axis=2) if channels == 3 else np.asarray(Image.fromarray(picture).convert("L"))[:, :, None]
+    picture = with_channels(picture, channels)
     if (height, width) != (size, size):
         side = min(height, width)
         left, top = (width - side) / 2, (height - side) / 2
@@ -124,6 +123,13 @@ def fit_square(picture: np.ndarray, size: int, channels: int) -> np.ndarray:
         image = image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side), reducing_gap=2.0)
         picture = np.asarray(image).reshape(size, size, channels)
     return picture.transpose(2, 0, 1)
+
+
+def with_channels(picture: np.ndarray, channels: int) -> np.ndarray:
+    """A picture uint8 (height, width, channel) as grey (1) or colour (3)."""
+    if picture.shape[2] == channels:
+        return picture
+    return np.repeat(picture, 3, axis=2) if channels == 3 else np.asarray(Image.fromarray(picture).convert("L"))[:, :, None]
 
 
 def decode(pictures: Pictures, rows: np.ndarray, *, at_least: int = 0) -> Iterator[tuple[int, int, np.ndarray | DataError]]:
@@ -149,11 +155,12 @@ def decode(pictures: Pictures, rows: np.ndarray, *, at_least: int = 0) -> Iterat
                 yield place, int(rows[place]), picture
 
 
-def _readable(examples: Examples, rows: np.ndarray) -> list[np.ndarray]:
-    return [picture for _, _, picture in decode(_pictures(examples), rows) if not isinstance(picture, DataError)]
+def readable(examples: Examples, rows: np.ndarray) -> list[np.ndarray]:
+    """The pictures of these rows, those that cannot be decoded aside."""
+    return [picture for _, _, picture in decode(pictures_of(examples), rows) if not isinstance(picture, DataError)]
 
 
-def _spread(rows: np.ndarray, count: int) -> np.ndarray:
+def spread(rows: np.ndarray, count: int) -> np.ndarray:
     """At most `count` of `rows`, evenly spread."""
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64))]
 
@@ -176,7 +183,8 @@ def _working_size(pictures: list[np.ndarray], asked: int | None) -> tuple[int, s
     return min(PHOTOGRAPH, middle), "the shorter side is scaled and the middle square kept (--size changes it)"
 
 
-def _pictures(examples: Examples) -> Pictures:
+def pictures_of(examples: Examples) -> Pictures:
+    """The examples' pictures. Raises DataError where they have none."""
     if examples.pictures is None:
         remedy = "the model was made for pictures: give a folder, an archive or a table that names them"
         raise DataError(Problem("error", "the data", "there are no pictures", remedy))

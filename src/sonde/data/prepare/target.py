@@ -10,6 +10,7 @@
     {"kind": "tokens",  "columns": [], "tokenizer": {…}}: the next token of running text
     {"kind": "tokens",  "columns": ["target"], "tokenizer": {…}, "form": "raw", "length": 20}: a text to write
 
+Detection and segmentation have {"kind": "boxes", …} and {"kind": "mask", …}, see scene_targets.py.
 The transforms are those of tasks/transforms.py: none; standardise, (y − mean)/std; log, (ln(1 + y) − mean)/std.
 A forecast also has "horizon", the number of steps ahead.
 """
@@ -23,7 +24,10 @@ import numpy as np
 import polars as pl
 
 from sonde import recipe
+from sonde.data.contents import Examples
+from sonde.data.prepare import scene_targets
 from sonde.data.prepare.pairs import fit_written, written
+from sonde.data.prepare.scenes import ScenePreparation
 from sonde.data.prepare.tags import encode_tags, fit_tags
 from sonde.data.prepare.text import TextPreparation
 from sonde.data.prepare.tokenizers import from_json
@@ -49,7 +53,7 @@ class Target:
     @property
     def outputs(self) -> int:
         """Numbers that a model gives for an example: classes, labels, columns or steps ahead."""
-        if self.values["kind"] in ("classes", "tags"):
+        if self.values["kind"] in ("classes", "tags", *scene_targets.KINDS):
             return len(self.values["classes"])
         if self.values["kind"] == "tokens":
             return len(from_json(self.values["tokenizer"]).pieces)
@@ -58,7 +62,8 @@ class Target:
     @property
     def encoding(self) -> list[Any]:
         """What the encoded targets depend on; the other values belong to the task."""
-        return [self.values[key] for key in ("kind", "columns", "classes", "horizon", "tokenizer", "form", "length") if key in self.values]
+        keys = ("kind", "columns", "classes", "horizon", "tokenizer", "form", "length", "slots", "masks", "longer", "canvas")
+        return [self.values[key] for key in keys if key in self.values]
 
     def encode(self, frame: pl.DataFrame, *, lines: np.ndarray | None = None, origin: str = "") -> np.ndarray:
         """Targets of all rows in their own units.
@@ -84,6 +89,8 @@ class Target:
             return _encode_classes(frame[self.columns[0]], self.values["classes"], lines, origin)
         if kind == "tags":
             return encode_tags(frame[self.columns[0]], self.values, lines=lines)
+        if kind == "boxes":
+            return scene_targets.encode_boxes(self.values, frame, lambda row: str(frame["image"][row]))
         if kind == "tokens":
             return written(self.values, frame[self.columns[0]].fill_null("").to_list()), []
         columns, problems = [], []
@@ -96,6 +103,16 @@ class Target:
         return np.stack(columns, axis=1).astype(np.float32), problems
 
 
+    def inspect_examples(self, examples: Examples) -> tuple[np.ndarray, np.ndarray | None, list[Problem]]:
+        """As `inspect`, of whole examples: targets, maps of instances where the target has such, and what is wrong."""
+        if self.values["kind"] == "mask":
+            array, problems = scene_targets.encode_masks(self.values, examples)
+            return array, None, problems
+        array, problems = self.inspect(examples.frame, lines=examples.lines)
+        maps = scene_targets.encode_instances(self.values, examples.frame) if self.values.get("masks") else None
+        return array, maps, problems
+
+
 def fit_target(
     task: str,
     options: dict[str, Any],
@@ -104,10 +121,12 @@ def fit_target(
     *,
     text: TextPreparation | None = None,
     data: recipe.Data | None = None,
+    scenes: ScenePreparation | None = None,
 ) -> Target:
     """The target of `task` from the training part. `options` are the task's: `transform`, `horizon` and `shared` are read here.
 
-    `text`: the fitted preparation of what a language model foretells, or a translator reads. `data`: what the recipe says of texts to write.
+    `text`: the fitted preparation of what a language model foretells, or a translator reads. `data`: what the recipe says of texts to write,
+    and of slots for objects. `scenes`: the fitted preparation of pictures with objects or masks.
 
     Classes stand in the order of their numbers or letters. `transform` left open becomes log where all targets are
     positive and their skewness exceeds 1.5 and shrinks by it, else standardise.
@@ -123,6 +142,14 @@ def fit_target(
         assert text is not None and data is not None
         values = fit_written(selection, data, options, text)
         return Target(values, "the target sentence, token by token")
+    if task == "detection":
+        assert scenes is not None
+        values = scene_targets.fit_boxes(selection, scenes, most=100 if data is None else data.slots)
+        return Target(values, f"objects of {len(values['classes'])} classes, at most {values['slots']} a picture")
+    if task == "segmentation":
+        assert scenes is not None
+        values = scene_targets.fit_mask(selection, scenes)
+        return Target(values, f"the class of each pixel, of {len(values['classes'])}")
     rows = selection.index
     series = [selection.examples.frame[name].gather(rows) for name in columns]
     lines = rows + 2 if selection.examples.lines is None else selection.examples.lines[rows]

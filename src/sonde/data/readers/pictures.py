@@ -21,6 +21,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp",
 # A picture may hold so many pixels: Pillow's own bound, a quarter of a gigabyte as RGB. A small file can claim far more.
 PIXELS = 89_478_485
 
+_ORIENTATION = 0x0112  # the EXIF entry that says how the camera was held
 _ALPHA = frozenset({"LA", "La", "RGBA", "RGBa", "PA"})
 LOOKED_AT = 100  # so many pictures' headers are read to say what modes there are
 
@@ -95,6 +96,17 @@ def _to_8_bits(values: np.ndarray) -> np.ndarray:
     if values.dtype.itemsize > 2 and (values.size == 0 or values.max() <= 255):
         return values.astype(np.uint8)
     return np.round(values / 257).astype(np.uint8)
+
+
+def upright_size(source: Path | bytes) -> tuple[int, int]:
+    """(width, height) of a picture as it is seen, by its header alone; (0, 0) where there is none to be read."""
+    try:
+        with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as image:
+            width, height = image.size
+            turned = image.format != "PNG" and image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    except Exception:  # whatever is wrong with it is said where it is decoded
+        return 0, 0
+    return (height, width) if turned else (width, height)
 
 
 def _bomb(name: str, pixels: int) -> DataError:
