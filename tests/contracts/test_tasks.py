@@ -31,6 +31,7 @@ WRITTEN = {
 }
 TOKENS = {"kind": "tokens", "columns": [], "tokenizer": {"name": "characters", "alphabet": "abc"}}
 WORDS = TOKENS | {"kind": "words"}  # the same target; here examples are windows with candidates
+MASK = {"kind": "mask", "columns": ["mask"], "classes": ["a", "b", "c"], "counts": [90, 9, 1]}
 
 # For each task: options and targets to try it with. A task that is added to TASKS is added here.
 TRIED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
@@ -50,6 +51,7 @@ TRIED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "language-modelling": [({}, TOKENS), ({"smoothing": 0.1}, TOKENS)],
     "word-vectors": [({"window": 2}, WORDS)],
     "tagging": [({}, TAGS), ({"smoothing": 0.1, "outside": 0.3}, TAGS | {"spans": False})],
+    "segmentation": [({}, MASK), ({"class_weights": "root", "smoothing": 0.1, "dice": 0.5}, MASK)],
 }
 WRITES = ("translation",)  # predictions are what is written, measures are taken from the loss's output
 CASES = [pytest.param(name, options, target, id=f"{name}-{i}") for name in tasks.TASKS for i, (options, target) in enumerate(TRIED[name])]
@@ -106,6 +108,10 @@ def examples(target: dict[str, Any]) -> tuple[torch.Tensor | tuple[torch.Tensor,
         outputs = len(from_json(target["tokenizer"]).pieces)
         words = torch.randint(1, outputs, (COUNT, STEPS + 3), generator=generator)
         return (words[:, :STEPS], words[:, STEPS:]), words[:, STEPS], 3  # loss, wins, and of how many
+    if target["kind"] == "mask":
+        outputs = len(target["classes"])
+        pictures = torch.randn(COUNT, 2, STEPS, STEPS, generator=generator, dtype=torch.float64)
+        return pictures, torch.randint(NO_TARGET, outputs, (COUNT, STEPS, STEPS), generator=generator), outputs
     inputs = torch.randn(COUNT, FEATURES, generator=generator, dtype=torch.float64)
     if target["kind"] == "classes":
         outputs = len(target["classes"])
@@ -119,6 +125,8 @@ def network(outputs: int, target: dict[str, Any]) -> nn.Module:
     torch.manual_seed(1)
     if target["kind"] == "tags":
         return Tagger(outputs).double()
+    if target["kind"] == "mask":
+        return nn.Conv2d(2, outputs, 3, padding=1).double()
     if target["kind"] == "words":
         words = len(from_json(target["tokenizer"]).pieces)
         return SkipGram(Config(vocabulary=words, outputs=words, width=6)).double()
@@ -130,8 +138,12 @@ def network(outputs: int, target: dict[str, Any]) -> nn.Module:
 def batch(inputs: torch.Tensor | tuple[torch.Tensor, ...], targets: torch.Tensor, piece: slice) -> Batch:
     several = inputs if isinstance(inputs, tuple) else (inputs,)
     index = torch.arange(len(targets))[piece]
-    counts = {"examples": known(targets[piece])}
-    return Batch(tuple(each[piece] for each in several), targets[piece], index, counts | {"pairs": STEPS * counts["examples"]})
+    return Batch(tuple(each[piece] for each in several), targets[piece], index, counts_of(targets[piece]))
+
+
+def counts_of(targets: torch.Tensor) -> dict[str, float]:
+    """What is known of a batch without the model; a step's totals are the sums of these."""
+    return {"examples": known(targets), "pairs": STEPS * known(targets), "pixels": float((targets != NO_TARGET).sum())}
 
 
 def known(targets: torch.Tensor) -> float:
@@ -160,7 +172,7 @@ def test_a_task_has_four_methods_options_and_a_way_to_be_built(name: str) -> Non
 def test_loss_is_a_differentiable_number(name: str, options: dict[str, Any], target: dict[str, Any]) -> None:
     inputs, targets, outputs = examples(target)
     model = network(outputs, target)
-    loss = tasks.build(name, options, target).loss(model, batch(inputs, targets, slice(None)), {"examples": known(targets), "pairs": STEPS * known(targets)})
+    loss = tasks.build(name, options, target).loss(model, batch(inputs, targets, slice(None)), counts_of(targets))
     loss.value.backward()
     assert loss.value.shape == ()
     assert loss.value.isfinite()
@@ -175,7 +187,7 @@ def test_loss_is_a_differentiable_number(name: str, options: dict[str, Any], tar
 @given(cuts=st.lists(st.integers(0, COUNT), max_size=5))
 def test_pieces_of_a_batch_add_up_to_the_batch(name: str, options: dict[str, Any], target: dict[str, Any], cuts: list[int]) -> None:
     inputs, targets, outputs = examples(target)
-    task, totals = tasks.build(name, options, target), {"examples": known(targets), "pairs": STEPS * known(targets)}
+    task, totals = tasks.build(name, options, target), counts_of(targets)
     one = network(outputs, target)
     whole = task.loss(one, batch(inputs, targets, slice(None)), totals)
     whole.value.backward()
@@ -200,7 +212,7 @@ def test_a_batch_without_examples_gives_zero_gradients_that_are_connected(
     inputs, targets, outputs = examples(target)
     model, empty = network(outputs, target), batch(inputs, targets, slice(0, 0))
     task = tasks.build(name, options, target)
-    loss = task.loss(model, empty, {"examples": 7.0, "pairs": 7.0})
+    loss = task.loss(model, empty, {"examples": 7.0, "pairs": 7.0, "pixels": 7.0})
     loss.value.backward()
     assert loss.value.item() == 0
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
@@ -229,7 +241,7 @@ def test_predictions_are_what_measures_and_tables_take(
     assert output.dtype == dtype
     assert name in WRITES or torch.equal(prediction, output)
     assert len(prediction) == COUNT
-    assert name in WRITES or prediction.shape[-1] == outputs
+    assert name in WRITES or prediction.shape[1 if target["kind"] == "mask" else -1] == outputs
     cheap, final = task.metrics(final=False), task.metrics(final=True)
     assert set(cheap) <= set(final)
     assert next(iter(cheap)) == next(iter(final))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -16,7 +18,7 @@ def test_windows_cover_everything_and_share_what_is_asked(window: int, more: int
     found = starts(window + more, window, overlap)
     assert (found[0], found[-1]) == (0, more)
     assert found == sorted(set(found))
-    for here, there in zip(found, found[1:], strict=False):
+    for here, there in pairwise(found):
         assert 0 < there - here <= max(1, window - round(overlap * window) + 1)
 
 

@@ -111,11 +111,16 @@ class DeepLabV3(nn.Module):
         self.backbone = resnet.ResNet(table, head=False)
         widths, out = self.backbone.widths, config.pyramid
         self.aux_classifier = fcn_head(widths[2], config.classes) if config.auxiliary else None
+        self.classifiers = ("aux_classifier.4", "classifier.4") if config.auxiliary else ("classifier.4",)
         self.classifier = nn.Sequential(
             ASPP(widths[3], out, rates=config.rates, dropout=config.dropout),
             *_layers(nn.Conv2d(out, out, 3, padding=1, bias=False)),
             nn.Conv2d(out, config.classes, 1),
         )
+
+    def body_keys(self) -> dict[str, str]:
+        """The backbone's weights are a classifier's of the same name without `backbone.`."""
+        return {name: name.removeprefix("backbone.") for name in self.state_dict() if name.startswith("backbone.")}
 
     def forward(self, pictures: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class height width"]:
         """Logits of each pixel."""

@@ -68,10 +68,15 @@ class FCN(nn.Module):
         self.enlarge = Enlarge(classes, config.stride, learnt=False)
         named = [name for name, layer in self.named_children() if name != "features" and layer is not None]
         self.stages["head"] = tuple(name for name in named if name not in ("dropout", "enlarge"))
+        self.classifiers = tuple(name for name in self.stages["head"] if name not in ("fc6", "fc7"))
         initialise_relu_network(self, last=self.score5)
         for score in (self.score5, self.score4, self.score3):
             if score is not None:
                 nn.init.zeros_(score.weight)
+
+    def body_keys(self) -> dict[str, str]:
+        """The five blocks bear the names that they have in VGG."""
+        return {name: name for name in self.state_dict() if name.startswith("features.")}
 
     def forward(self, pictures: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class height width"]:
         """Logits of each pixel; pictures of any size, which are padded to multiples of 32."""
