@@ -26,6 +26,7 @@ TASKS: dict[str, str] = {
     "tagging": "sonde.tasks.tagging:Tagging",
     "translation": "sonde.tasks.translation:Translation",
     "detection": "sonde.tasks.detection:Detection",
+    "segmentation": "sonde.tasks.segmentation:Segmentation",
 }
 # Tasks whose labels can be mixed: λ·L(y₁) + (1 − λ)·L(y₂) means something for one picture made of two.
 MIXING = ("classification", "multi-label-classification", "regression")
