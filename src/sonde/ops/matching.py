@@ -6,11 +6,13 @@ of an anchor's truth, NO_TRUTH (it is background) or IGNORED (it is neither, and
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from sonde.ops.boxes import iou
+from sonde.ops.overlaps import overlaps, pairs_at_once, planes
 
 NO_TRUTH, IGNORED = -1, -2
 
@@ -27,14 +29,9 @@ def match_best(
 
     The first is by falling IoU over all pairs: the best pair is matched, its anchor and truth leave, and so on (of equal pairs the one
     with the first anchor, then the first slot). So no truth is lost, also when two want the same anchor or one overlaps none, unless
-    there are more truths than anchors. Reads one boolean a round from the device; rounds are as many as truths contend, mostly two.
+    there are more truths than anchors. Rounds are as many as truths contend for an anchor, mostly two; each waits for the device.
     """
-    overlap = _overlaps(anchors, truths, present)
-    best, slot = overlap.max(1) if overlap.shape[1] else (overlap.new_full((len(truths), overlap.shape[2]), -1.0), None)
-    if slot is None:
-        return torch.full_like(best, NO_TRUTH, dtype=torch.int64)
-    matched = torch.where(best >= threshold, slot, NO_TRUTH)
-    return _own(overlap, present, matched)
+    return _in_parts(lambda overlap, present: _best(overlap, present, threshold), anchors, truths, present)
 
 
 @torch.no_grad()
@@ -52,15 +49,7 @@ def match_thresholds(
     From IoU `high` on it is matched, below `low` it is background, between them it is ignored. With `rescue` the anchors that a truth
     overlaps most (all that tie) keep their match however small it is, but not at 0; such a match is with the anchor's own best truth.
     """
-    overlap = _overlaps(anchors, truths, present)
-    if not overlap.shape[1]:
-        return overlap.new_full((len(truths), overlap.shape[2]), NO_TRUTH, dtype=torch.int64)
-    best, slot = overlap.max(1)
-    matched = torch.where(best >= high, slot, torch.where(best < low, NO_TRUTH, IGNORED))
-    if rescue:
-        most = overlap.amax(2, keepdim=True)
-        matched = torch.where(((overlap == most) & (most > 0)).any(1), slot, matched)
-    return matched
+    return _in_parts(lambda overlap, _: _thresholds(overlap, low, high, rescue), anchors, truths, present)
 
 
 def of_matched(values: Shaped[Tensor, "picture slot *rest"], matched: Int[Tensor, "picture anchor"]) -> Shaped[Tensor, "picture anchor *rest"]:
@@ -69,33 +58,56 @@ def of_matched(values: Shaped[Tensor, "picture slot *rest"], matched: Int[Tensor
     return values[picture, matched.clamp(min=0)]
 
 
-def _overlaps(anchors: Tensor, truths: Tensor, present: Tensor) -> Tensor:
-    """IoU (picture, slot, anchor), −1 for empty slots."""
-    overlap = iou(truths, anchors.expand(len(truths), -1, -1))
-    return overlap.masked_fill_(~present[..., None], -1.0)
+def _in_parts(match: Callable[[Tensor, Tensor], Tensor], anchors: Tensor, truths: Tensor, present: Tensor) -> Tensor:
+    """`match` some pictures at a time, given their IoU (picture, slot, anchor), −1 for empty slots, and which slots hold a truth."""
+    (pictures, slots), count = present.shape, anchors.shape[1]
+    if not slots or not count or not pictures:
+        return torch.full((pictures, count), NO_TRUTH, device=truths.device)
+    own, others = planes(truths), planes(anchors.to(truths)).expand(-1, pictures, -1)
+    at_once = max(1, pairs_at_once(truths.device) // (slots * count))
+    room = own.new_empty(3, min(at_once, pictures) * slots * count)
+    found = []
+    for a, b, there in zip(own.split(at_once, 1), others.split(at_once, 1), present.split(at_once), strict=True):
+        found.append(match(overlaps(a, b, room).masked_fill_(~there[..., None], -1.0), there))
+    return torch.cat(found)
 
 
-def _own(overlap: Tensor, present: Tensor, matched: Tensor) -> Tensor:
-    """`matched` with an anchor for each truth.
+def _best(overlap: Tensor, present: Tensor, threshold: float) -> Tensor:
+    """Every anchor's best truth from `threshold` on, then an anchor for each truth.
 
     In each round every truth that waits asks for its best free anchor, and gets it if none that waits overlaps that anchor more. Such
     a pair is the best left for both of its sides, so going by falling IoU would match it too; the best of all pairs is always one.
     """
-    pictures, slots, anchors = overlap.shape
+    matched = _nearest(overlap, overlap.amax(1) >= threshold)
     waiting = present.clone()
-    slot = torch.arange(slots, device=overlap.device)
-    for _ in range(min(slots, anchors)):
-        if not bool(waiting.any()):
-            break
-        best, wanted = overlap.max(2)  # the first of equals
-        rivals = overlap.gather(2, wanted[:, None].expand(-1, slots, -1))  # (picture, rival, slot): the rival's IoU with what the slot wants
-        rivals = rivals.masked_fill_(~waiting[..., None], -2.0)
-        gets = waiting & (rivals.argmax(1) == slot) & (best >= 0)
-        # Those that get nothing write where nothing is read.
-        place = torch.where(gets, wanted, anchors)
-        padded = torch.cat([matched, matched.new_zeros(pictures, 1)], 1)
-        matched = padded.scatter_(1, place, slot.expand(pictures, -1))[:, :anchors]
-        waiting = waiting & ~gets
-        taken = torch.zeros(pictures, anchors + 1, dtype=torch.bool, device=overlap.device).scatter_(1, place, True)[:, None, :anchors]
-        overlap = overlap.masked_fill(taken, -1.0)
+    picture, slot = waiting.nonzero(as_tuple=True)
+    while len(slot):
+        best, wanted = overlap[picture, slot].max(1)  # the first of equals
+        rivals = overlap[picture, :, wanted].masked_fill_(~waiting[picture], -2.0)
+        free = best >= 0
+        gets = free & (rivals.argmax(1) == slot)
+        taken = picture[gets], wanted[gets]
+        matched[taken] = slot[gets]
+        overlap[taken[0], :, taken[1]] = -1.0
+        waiting[picture[gets], slot[gets]] = False
+        again = free & ~gets
+        picture, slot = picture[again], slot[again]
+    return matched
+
+
+def _thresholds(overlap: Tensor, low: float, high: float, rescue: bool) -> Tensor:
+    largest = overlap.amax(1)
+    chosen = largest >= high
+    if rescue:
+        most = overlap.amax(2, keepdim=True)
+        chosen |= ((overlap == most) & (most > 0)).any(1)
+    matched = _nearest(overlap, chosen)
+    return matched.masked_fill_(~chosen & (largest >= low), IGNORED)
+
+
+def _nearest(overlap: Tensor, chosen: Tensor) -> Tensor:
+    """The best truth of the chosen anchors, NO_TRUTH for the others."""
+    matched = torch.full(chosen.shape, NO_TRUTH, device=chosen.device)
+    picture, anchor = chosen.nonzero(as_tuple=True)
+    matched[picture, anchor] = overlap[picture, :, anchor].argmax(1)
     return matched

@@ -42,7 +42,7 @@ def decode(
     """
     anchor = corners_to_centre(anchors)
     size = anchor[..., 2:]
-    plain = offsets / offsets.new_tensor(weights)
-    centre = plain[..., :2] * size + anchor[..., :2]
-    half = plain[..., 2:].clamp(max=largest_growth).exp() * size / 2
+    weight = offsets.new_tensor(weights)
+    centre = offsets[..., :2] * size / weight[:2] + anchor[..., :2]
+    half = (offsets[..., 2:] / weight[2:]).clamp(max=largest_growth).exp() * size / 2
     return torch.cat([centre - half, centre + half], -1)

@@ -17,10 +17,9 @@ from jaxtyping import Float, Int, Num
 from torch import Tensor
 
 from sonde.ops.boxes import BOTTOM, CLASS, LEFT, SCORE
+from sonde.ops.overlaps import overlaps, pairs_at_once, planes
 
 BLOCK = 64
-# Overlaps computed at a time: temporary arrays of 1 MB stay in a core's cache, and a GPU wants more to do at once.
-OVERLAPS = {"cpu": 1 << 18, "cuda": 1 << 24}
 NONE = -1
 
 
@@ -110,8 +109,8 @@ def _greedy(boxes: Tensor, group: Tensor, iou: float) -> Tensor:
     kept = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
     if not len(boxes):
         return kept
-    limit = OVERLAPS.get(boxes.device.type, OVERLAPS["cpu"])
-    values = _coordinates(boxes)
+    limit = pairs_at_once(boxes.device)
+    values = planes(torch.cat([boxes, boxes.new_zeros(1, 4)]))  # the last is padding, which overlaps nothing
     order = group.argsort(stable=True)
     counts = torch.unique_consecutive(group[order], return_counts=True)[1]
     starts = counts.cumsum(0) - counts
@@ -126,18 +125,6 @@ def _greedy(boxes: Tensor, group: Tensor, iou: float) -> Tensor:
     return kept
 
 
-def _coordinates(boxes: Tensor) -> Tensor:
-    """(5, box + 1): coordinates and area; the last is padding that overlaps nothing."""
-    boxes = boxes if boxes.dtype == torch.float64 else boxes.float()
-    left, top, right, bottom = boxes.unbind(1)
-    area = (right - left).clamp(min=0) * (bottom - top).clamp(min=0)
-    values = torch.cat([torch.stack([left, top, right, bottom, area]), boxes.new_zeros(5, 1)], 1)
-    values = torch.where(values[4].isfinite(), values, 0.0)
-    # A union of 0 would make 0/0; adding this to any other area leaves it as it is.
-    values[4].clamp_(min=torch.finfo(boxes.dtype).tiny)
-    return values
-
-
 def _rounds(groups: _Groups, kept: Tensor, iou: float, limit: int) -> None:
     """Go through the groups block by block and write what stays into `kept`."""
     values, box = groups.values, groups.box
@@ -145,7 +132,7 @@ def _rounds(groups: _Groups, kept: Tensor, iou: float, limit: int) -> None:
     room = values.new_empty(3, max(limit, len(box) * BLOCK**2))
     while box.shape[1]:
         block = values[..., :BLOCK]
-        alive = _stay(_overlaps(block, block, iou, room).tril_(-1)) & (box[:, :BLOCK] < none)
+        alive = _stay(overlaps(block, block, room).gt_(iou).tril_(-1)) & (box[:, :BLOCK] < none)
         kept[box[:, :BLOCK][alive]] = True
         if box.shape[1] <= BLOCK:
             return
@@ -154,24 +141,9 @@ def _rounds(groups: _Groups, kept: Tensor, iou: float, limit: int) -> None:
         alive = box < none
         if by.shape[2]:
             width = max(1, limit // (len(box) * by.shape[2]))
-            dropped = [_overlaps(part, by, iou, room).amax(2) for part in values.split(width, 2)]
-            alive &= torch.cat(dropped, 1) == 0
+            largest = [overlaps(part, by, room).amax(2) for part in values.split(width, 2)]
+            alive &= ~(torch.cat(largest, 1) > iou)
         values, box = _moved_up(values, box, alive, none)
-
-
-def _overlaps(a: Tensor, b: Tensor, iou: float, room: Tensor) -> Tensor:
-    """1 where the IoU of a box of `a` (5, group, n) and one of `b` (5, group, m) of its group exceeds `iou`, else 0: (group, n, m).
-
-    It stands in `room` (3, at least group·n·m), which is written over: asking the system for new memory each time took longer than
-    the arithmetic.
-    """
-    shape = (a.shape[1], a.shape[2], b.shape[2])
-    shared, height, other = (part.narrow(0, 0, shape[0] * shape[1] * shape[2]).view(shape) for part in room)
-    (left, top, right, bottom, area), (left_b, top_b, right_b, bottom_b, area_b) = a[..., :, None], b[..., None, :]
-    torch.minimum(right, right_b, out=shared).sub_(torch.maximum(left, left_b, out=other)).clamp_(min=0)
-    torch.minimum(bottom, bottom_b, out=height).sub_(torch.maximum(top, top_b, out=other)).clamp_(min=0)
-    union = torch.add(area, area_b, out=other).sub_(shared.mul_(height))
-    return shared.div_(union).gt_(iou)
 
 
 def _stay(overlaps: Tensor) -> Tensor:
