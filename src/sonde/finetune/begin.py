@@ -10,8 +10,10 @@ from typing import Any
 from torch import nn
 
 from sonde import models
+from sonde.data.prepare.bert import BertPreparation
 from sonde.data.prepare.images import ImagePreparation
 from sonde.data.prepare.text import TextPreparation
+from sonde.data.prepare.tokenizers.bert import BertPieces, of_folder
 from sonde.errors import RecipeError
 from sonde.finetune.labels import read_labels, shared_rows
 from sonde.finetune.recognise import Guess, channels_of, fitting_form, outputs_of, recognise, skeleton
@@ -24,6 +26,8 @@ from sonde.recipe import Recipe
 IMAGENET: dict[str, list[float]] = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 FROM_MINUS_ONE: dict[str, list[float]] = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
 _INCEPTIONS = ("googlenet", "inception")
+# Data whose models may begin from the body of a classifier.
+SCENES = ("boxes", "masks")
 # So many outputs over colour pictures: these weights learned ImageNet's classes.
 _CLASSES = 1000
 
@@ -41,10 +45,14 @@ def decided(recipe: Recipe, source: Source, *, kind: str) -> Recipe:
 
     Raises RecipeError where it is not known which model they are of, and where they read another kind of data.
     """
-    if source.run is not None and source.run.description["kind"] != kind:
-        what = f"this run learned from {source.run.description['kind']}, and these data are {kind}"
+    learned = kind if source.run is None else source.run.description["kind"]
+    if learned != kind and not (learned == "images" and kind in SCENES):
+        what = f"this run learned from {learned}, and these data are {kind}"
         raise RecipeError(what, where=source.where, remedy="start from weights of the same kind of data")
-    name = recipe.model.name or source.model
+    name = recipe.model.name or (source.model if learned == kind else None)
+    if name is None and learned != kind:
+        what = "these weights are a classifier's, which can be the body of a detector or segmenter"
+        raise RecipeError(what, where=source.where, remedy="name the model that has this body: --model yolo-small")
     if name is None:
         guess = recognise(source.tensors)
         if guess is None or guess.share < 1:
@@ -54,7 +62,7 @@ def decided(recipe: Recipe, source: Source, *, kind: str) -> Recipe:
     models.module(name)
     config = {**(source.config if name == source.model else {}), **recipe.model.config}
     recipe = recipe.replace(model={"name": name, "config": config})
-    if kind != "images" or models.accepts(name) != "images":
+    if kind not in ("images", *SCENES) or models.accepts(name) != "images":
         return recipe
     channels = channels_of(name, config, source.tensors)
     if channels is None or recipe.data.channels is not None:
@@ -63,6 +71,25 @@ def decided(recipe: Recipe, source: Source, *, kind: str) -> Recipe:
         what = f"these weights read pictures of {channels} channels; pictures here have 1 (grey) or 3 (colour)"
         raise RecipeError(what, where=source.where, remedy="start from weights for grey or colour pictures")
     return recipe.replace(data={"channels": channels})
+
+
+def vocabulary(source: Source) -> BertPieces:
+    """The vocabulary that weights of the BERT family were trained with. Raises RecipeError where it does not stand beside them, or is another's."""
+    if source.run is not None:
+        pieces = source.run.preparation.tokenizer
+        if not isinstance(pieces, BertPieces):
+            what = f"this run read text as {pieces.name}, and not with a vocabulary of BERT's kind"
+            raise RecipeError(what, where=source.where, remedy="start from weights of the BERT family")
+        return pieces
+    found = of_folder(Path(source.where).parent)
+    if found is None:
+        what = "these weights came without their vocabulary, and their first layer means nothing without it"
+        raise RecipeError(what, where=source.where, remedy="put their tokenizer.json or vocab.txt beside them")
+    words = source.tensors.get("bert.embeddings.word_embeddings.weight")
+    if words is not None and len(words) != len(found.vocabulary):
+        what = f"the vocabulary beside these weights has {len(found.vocabulary):,} pieces, and their embedding has {len(words):,}"
+        raise RecipeError(what, where=source.where, remedy="put the vocabulary beside them that they were trained with")
+    return found
 
 
 def with_form(recipe: Recipe, source: Source, sizes: dict[str, Any]) -> Recipe:
@@ -88,6 +115,8 @@ def fitted(preparation: Any, recipe: Recipe, source: Source | None) -> tuple[Any
             raise RecipeError("this normalisation is one of pictures, and these data are none", where="data.normalise", remedy="use true, false or data")
         if source is None or source.run is None:
             return preparation, None
+        if isinstance(preparation, BertPreparation):
+            return preparation, f"text is read with the vocabulary of {source.where}"
         if isinstance(preparation, TextPreparation):
             return source.run.preparation, f"text is read as {source.where} read it: the same tokeniser and vocabulary"
         return source.run.preparation, f"columns are read as {source.where} read them: the same types, codes and scales"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sonde import models
 from sonde.errors import SondeError
 from sonde.models.weights import AUXILIARY, unwrapped
-from sonde.nn.stages import is_in, last_layer
+from sonde.nn.stages import is_in, last_layer, output_layers
 
 # Values that a Config leaves to the size of the pictures, and that weights decide for good.
 FORMS: tuple[dict[str, Any], ...] = ({}, {"stem": "photo"}, {"stem": "small"}, {"grid": 7}, {"grid": 0})
@@ -97,8 +97,8 @@ def _usual(name: str) -> dict[str, Any]:
 
 
 def _body(network: nn.Module, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """All but the last layer, auxiliary classifiers, and counters that older files lack."""
-    aside = (last_layer(network), *AUXILIARY)
+    """All but the layers of outputs, auxiliary classifiers, and counters that older files lack."""
+    aside = (*output_layers(network), *AUXILIARY)
     return {part: tensor for part, tensor in tensors.items() if not is_in(part, aside) and not part.endswith("num_batches_tracked")}
 
 

@@ -18,6 +18,7 @@ from sonde import models
 from sonde.errors import RecipeError, RunError
 from sonde.finetune import hub
 from sonde.models import weights
+from sonde.models.bert import described, published
 from sonde.run import Run, normalisation
 from sonde.training.checkpoints import Checkpoints, averaged
 
@@ -99,7 +100,7 @@ def _of_run(path: Path, checkpoint: str | None) -> Source:
 
 def labels_of(target: dict[str, Any]) -> tuple[str, ...]:
     """What each output stands for: a class, or a column (and the step ahead, of a forecast)."""
-    if target["kind"] == "classes":
+    if target["kind"] in ("classes", "boxes", "mask"):
         return tuple(str(name) for name in target["classes"])
     return tuple(str(name) for name in target["columns"]) + tuple(f"+{step}" for step in range(1, target.get("horizon", 1)))
 
@@ -107,10 +108,12 @@ def labels_of(target: dict[str, Any]) -> tuple[str, ...]:
 def _of_path(path: Path) -> Source:
     file = weights.file_in(path)
     known = _config(file.parent / "config.json")
+    bert = described(known)
     return Source(
         where=str(file),
-        tensors=weights.read(file),
-        model=_architecture(known),
+        tensors=weights.read(file) if bert is None else published(weights.read(file)),
+        model=_architecture(known) if bert is None else bert[0],
+        config={} if bert is None else bert[1],
         labels=_labels(known),
         normalisation=_normalisation(known.get("pretrained_cfg", known)),
     )

@@ -20,6 +20,7 @@ MODELS: dict[str, str] = {
     "lenet": "sonde.models.lenet",
     "lenet-original": "sonde.models.lenet",
     "resnet18": "sonde.models.resnet",
+    "resnet18-light": "sonde.models.resnet",
     "resnet34": "sonde.models.resnet",
     "resnet50": "sonde.models.resnet",
     "resnet101": "sonde.models.resnet",
@@ -77,10 +78,13 @@ MODELS: dict[str, str] = {
     "seq2seq-rnn-attention": "sonde.models.seq2seq",
     "seq2seq-gru-attention": "sonde.models.seq2seq",
     "seq2seq-lstm-attention": "sonde.models.seq2seq",
+    **dict.fromkeys(("bert-tiny", "bert-mini", "bert-small", "bert-medium", "bert-base", "bert-large"), "sonde.models.bert"),
     **dict.fromkeys(("fcn32", "fcn16", "fcn8"), "sonde.models.fcn"),
     **dict.fromkeys(("fcn-resnet50", "fcn-resnet101"), "sonde.models.fcn_resnet"),
     **dict.fromkeys(("u-net", "u-net-small"), "sonde.models.u_net"),
     **dict.fromkeys(("deeplab-v3", "deeplab-v3-resnet101", "deeplab-v3-small"), "sonde.models.deeplab_v3"),
+    **dict.fromkeys(("ssd300", "ssd-resnet50", "ssd-small"), "sonde.models.ssd"),
+    **dict.fromkeys(("yolo-small", "yolo-large"), "sonde.models.yolo"),
     **dict.fromkeys(("faster-rcnn", "faster-rcnn-small"), "sonde.models.faster_rcnn"),
     **dict.fromkeys(("mask-rcnn", "mask-rcnn-small"), "sonde.models.mask_rcnn"),
     **dict.fromkeys(("fast-rcnn", "fast-rcnn-small"), "sonde.models.fast_rcnn"),
@@ -107,10 +111,18 @@ FITS: dict[str, tuple[str, ...]] = {
     "embedding-bag": ("classification", "multi-label-classification", "regression"),
     "transformer-decoder": ("language-modelling", "classification", "multi-label-classification", "regression", "tagging"),
     "transformer-encoder": ("classification", "multi-label-classification", "regression", "tagging"),
+    **dict.fromkeys(
+        ("bert-tiny", "bert-mini", "bert-small", "bert-medium", "bert-base", "bert-large"), ("classification", "multi-label-classification", "regression")
+    ),
     **dict.fromkeys(("transformer", "transformer-base"), ("translation",)),
     **{f"seq2seq-{cell}{attention}": ("translation",) for cell in ("rnn", "gru", "lstm") for attention in ("", "-attention")},
     **dict.fromkeys(("fcn32", "fcn16", "fcn8", "fcn-resnet50", "fcn-resnet101"), ("segmentation",)),
+    **dict.fromkeys(("ssd300", "ssd-resnet50", "ssd-small", "yolo-v1", "yolo-v1-small", "yolo-small", "yolo-large"), ("detection",)),
+    **dict.fromkeys(("rcnn", "rcnn-small", "fast-rcnn", "fast-rcnn-small", "faster-rcnn", "faster-rcnn-small"), ("detection",)),
+    **dict.fromkeys(("mask-rcnn", "mask-rcnn-small"), ("detection",)),
     **dict.fromkeys(("u-net", "u-net-small", "deeplab-v3", "deeplab-v3-resnet101", "deeplab-v3-small"), ("segmentation",)),
+    **dict.fromkeys(("faster-rcnn", "faster-rcnn-small", "mask-rcnn", "mask-rcnn-small"), ("detection",)),
+    **dict.fromkeys(("fast-rcnn", "fast-rcnn-small", "rcnn", "rcnn-small"), ("detection",)),
 }
 
 

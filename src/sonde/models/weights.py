@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from sonde.errors import RecipeError, nearest
-from sonde.nn.stages import is_in, last_layer
+from sonde.nn.stages import Bodied, is_in, output_layers
 
 # Where a training script's checkpoint keeps its weights, and what wrappers put before each name.
 _INSIDE = ("state_dict", "model_state_dict", "model", "weights")
@@ -26,6 +26,8 @@ _WRAPPERS = ("module.", "_orig_mod.", "network.")
 _IN_A_FOLDER = ("weights.safetensors", "model.safetensors", "pytorch_model.bin")
 # Classifiers that serve training alone, by their published names: a file or a model may be without them.
 AUXILIARY = ("aux1", "aux2", "AuxLogits")
+# Parts that a published network has in one use and not in another: BERT's pooler, and its heads of pre-training and of questions.
+PER_USE = ("bert.pooler", "cls", "qa_outputs")
 _SHOWN = 8
 
 
@@ -75,8 +77,12 @@ def fill(
     as drawn where the numbers of outputs differ, where it is built otherwise, or with `new_head`; so do auxiliary classifiers,
     which either side may lack. `rows` (row of the model → row of the file) of such a last layer are kept all the same. Raises
     RecipeError that lists what does not fit with the nearest names, and then says `advice`.
+
+    A detector or segmenter (`Bodied`) also takes the weights of the classifier that its body is of; all else then stays as drawn.
     """
     found, own = unwrapped(tensors, model), model.state_dict()
+    if isinstance(model, Bodied) and not found.keys() & own.keys():
+        return _fill_body(model, model.body_keys(), found, where=where, advice=advice)
     fresh, unused = _classifiers(found, own, model, new_head=new_head)
     rest = {name: tensor for name, tensor in found.items() if not is_in(name, unused)}
     problems = _missing(rest, own, fresh) + _extra(rest, own) + _misshaped(rest, own, fresh)
@@ -88,6 +94,23 @@ def fill(
     kept = _kept(found, own, fresh, rows or {})
     model.load_state_dict(taken | kept, strict=False)
     return Loaded(where, len(taken), fresh, tuple(sorted(set(unused))), len(rows or {}) if kept else 0)
+
+
+def _fill_body(model: nn.Module, names: Mapping[str, str], found: dict[str, Tensor], *, where: str, advice: str) -> Loaded:
+    """Put a classifier's weights into the body that `names` (own name → the classifier's) describes."""
+    own = model.state_dict()
+    body = {name: own[name] for name in names}
+    taken = {name: found[theirs] for name, theirs in names.items() if theirs in found}
+    problems = _missing(taken, body, ()) + _misshaped(taken, body, ())
+    if problems:
+        shown = problems[:_SHOWN] + ([f"… and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else [])
+        remedy = advice or "use weights of this very model, or of a classifier with the same body"
+        raise RecipeError("these weights fit neither the model nor its body:\n  " + "\n  ".join(shown), where=where, remedy=remedy)
+    model.load_state_dict(taken, strict=False)
+    fresh = tuple(dict.fromkeys(name.partition(".")[0] for name in own if name not in names))
+    used = set(names.values())
+    unused = {name.rpartition(".")[0] for name in found if name not in used}
+    return Loaded(where, len(taken), fresh, tuple(sorted(unused)))
 
 
 def read(path: Path) -> dict[str, Tensor]:
@@ -162,10 +185,9 @@ def _classifiers(
     found: dict[str, Tensor], own: dict[str, Tensor], model: nn.Module, *, new_head: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the model's that stay as drawn, and layers of the file that are not used."""
-    last = last_layer(model)
     fresh: list[str] = []
     unused: list[str] = []
-    for layer in [last, *_auxiliary(own)]:
+    for layer in [*output_layers(model), *_auxiliary(own)]:
         names = [name for name in own if is_in(name, (layer,))]
         theirs = [name for name in found if is_in(name, (layer,))]
         if names != theirs and set(names) != set(theirs):
@@ -173,9 +195,10 @@ def _classifiers(
             unused += [layer] if theirs else []
         elif new_head or any(_other_outputs(found[name], own[name]) for name in names):
             fresh += names
-    missing = [prefix for prefix in AUXILIARY if not _below(prefix, found)]
+    aside = (*AUXILIARY, *PER_USE)
+    missing = [prefix for prefix in aside if not _below(prefix, found)]
     fresh += [name for name in own if is_in(name, tuple(missing)) and name not in fresh]
-    unused += [prefix for prefix in AUXILIARY if _below(prefix, found) and not _below(prefix, own)]
+    unused += [prefix for prefix in aside if _below(prefix, found) and not _below(prefix, own)]
     return tuple(fresh), tuple(unused)
 
 

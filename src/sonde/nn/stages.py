@@ -27,6 +27,25 @@ class Staged(Protocol):
         ...
 
 
+@runtime_checkable
+class Bodied(Protocol):
+    """A network on the body of a classifier, whose weights it can begin from: a detector, a segmenter."""
+
+    def body_keys(self) -> Mapping[str, str]:
+        """Own names of the body's weights → their names in the classifier."""
+        ...
+
+
+@runtime_checkable
+class Several(Protocol):
+    """A network with several layers of outputs that depend on what is told apart, as detectors have."""
+
+    @property
+    def classifiers(self) -> tuple[str, ...]:
+        """Names of these layers, which start anew for other classes."""
+        ...
+
+
 class NewHead(nn.Sequential):
     """A small network in the place of the last layer: dense layers with ReLU between them, features to outputs."""
 
@@ -104,6 +123,11 @@ def prefixes_of(network: nn.Module, stages: tuple[str, ...]) -> tuple[str, ...]:
     """The names of the modules and parameters of some stages."""
     known = stages_of(network)
     return tuple(prefix for stage in stages for prefix in known[stage])
+
+
+def output_layers(network: nn.Module) -> tuple[str, ...]:
+    """The names of the layers that give the outputs: those that a network names itself, else the last one."""
+    return tuple(network.classifiers) if isinstance(network, Several) else (last_layer(network),)
 
 
 def last_layer(network: nn.Module) -> str:
