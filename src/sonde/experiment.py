@@ -70,6 +70,8 @@ def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = N
     source = None if recipe.model.weights is None or resumed is not None else open_source(recipe.model.weights)
     if source is not None:
         recipe = begin.decided(recipe, source, kind=dataset.content.kind)
+    if recipe.data.tokenizer is None and recipe.model.name is not None and models.has(recipe.model.name, "separator"):
+        recipe = recipe.replace(data={"tokenizer": "bert"})
     preparation, notes = _preparation(recipe, dataset, chosen, source, resumed)
     text = preparation if isinstance(preparation, TextPreparation) else None
     if text is not None:
@@ -122,6 +124,7 @@ def _preparation(recipe: Recipe, dataset: Dataset, chosen: Any, source: Source |
         task=recipe.task.name or "",
         targets=recipe.data.target,
         options=recipe.task.options,
+        pieces=None if source is None or recipe.data.tokenizer != "bert" else begin.vocabulary(source),
     )
     preparation, said = begin.fitted(found, recipe, source)
     return preparation, () if said is None else (said,)
@@ -195,7 +198,9 @@ def network_config(recipe: Recipe, sizes: dict[str, Any], outputs: int) -> dict[
         filled = {"numbers": sizes["numbers"], "after": sizes.get("after", 0), "outputs": outputs}
     elif models.accepts(name) == "tokens":
         filled = {"vocabulary": sizes["vocabulary"], "outputs": outputs, "per": models.PER.get(task, "sequence")}
-        if models.has(name, "length"):
+        if models.has(name, "separator"):
+            filled["separator"] = sizes["separator"]
+        elif models.has(name, "length"):
             filled["length"] = sizes["length"]
     else:
         numbers = sizes["channels"] * sizes["size"] ** 2 if images else sizes["numbers"]

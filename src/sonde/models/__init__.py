@@ -121,8 +121,6 @@ FITS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("rcnn", "rcnn-small", "fast-rcnn", "fast-rcnn-small", "faster-rcnn", "faster-rcnn-small"), ("detection",)),
     **dict.fromkeys(("mask-rcnn", "mask-rcnn-small"), ("detection",)),
     **dict.fromkeys(("u-net", "u-net-small", "deeplab-v3", "deeplab-v3-resnet101", "deeplab-v3-small"), ("segmentation",)),
-    **dict.fromkeys(("faster-rcnn", "faster-rcnn-small", "mask-rcnn", "mask-rcnn-small"), ("detection",)),
-    **dict.fromkeys(("fast-rcnn", "fast-rcnn-small", "rcnn", "rcnn-small"), ("detection",)),
 }
 
 

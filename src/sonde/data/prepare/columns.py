@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from sonde.data.contents import Chosen, Examples
+from sonde.data.prepare.bert import BertPreparation
 from sonde.data.prepare.fit import Fitted
 from sonde.data.prepare.images import ImagePreparation
 from sonde.data.prepare.neighbourhood import Neighbourhood
@@ -278,7 +279,7 @@ def _row_bytes(prep: Fitted, target: Target | None) -> int:
         plane = prep.canvas[0] * prep.canvas[1]
         per_pixel = 0 if target is None else 1 if target.values["kind"] == "mask" else 2 * bool(target.values.get("masks"))
         return int(plane * (prep.channels + per_pixel) + (0 if target is None else 32 * target.values.get("slots", 0)))
-    elif isinstance(prep, TextPreparation):
+    elif isinstance(prep, (TextPreparation, BertPreparation)):
         inputs = 4 * (sizes["length"] + 1)
     else:
         inputs = 4 * (sizes["numbers"] + len(sizes["categories"]))

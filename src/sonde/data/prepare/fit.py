@@ -10,6 +10,7 @@ import numpy as np
 
 from sonde import recipe
 from sonde.data.contents import SCENES, Content, Examples
+from sonde.data.prepare.bert import BertPreparation, fit_bert
 from sonde.data.prepare.images import ImagePreparation, fit_images
 from sonde.data.prepare.options import positive
 from sonde.data.prepare.pairs import fit_source
@@ -18,6 +19,7 @@ from sonde.data.prepare.series import SeriesPreparation, fit_series
 from sonde.data.prepare.table import TablePreparation, fit_table
 from sonde.data.prepare.target import Target
 from sonde.data.prepare.text import WINDOW, TextPreparation, fit_text
+from sonde.data.prepare.tokenizers.bert import BertPieces
 from sonde.data.prepare.word_vectors import fit_words
 from sonde.data.split import Selection
 from sonde.errors import RunError
@@ -48,20 +50,30 @@ class Preparation(Protocol):
         ...
 
 
-Fitted = TablePreparation | ImagePreparation | ScenePreparation | SeriesPreparation | TextPreparation
+Fitted = TablePreparation | ImagePreparation | ScenePreparation | SeriesPreparation | TextPreparation | BertPreparation
 _KINDS: dict[str, type[Fitted]] = {
     "table": TablePreparation,
     "images": ImagePreparation,
     "scenes": ScenePreparation,
     "series": SeriesPreparation,
     "text": TextPreparation,
+    "bert": BertPreparation,
 }
 
 
 def fit_preparation(
-    content: Content, train: Selection, data: recipe.Data, *, task: str, targets: tuple[str, ...], options: dict[str, Any] | None = None
+    content: Content,
+    train: Selection,
+    data: recipe.Data,
+    *,
+    task: str,
+    targets: tuple[str, ...],
+    options: dict[str, Any] | None = None,
+    pieces: BertPieces | None = None,
 ) -> Fitted:
     """The preparation of `content`, from its training part alone. `options` are the task's (`window` and `horizon`).
+
+    `pieces`: the vocabulary that comes with published weights of the BERT family.
 
     Raises DataError where there is nothing to learn from.
     """
@@ -71,6 +83,8 @@ def fit_preparation(
         return fit_scenes(train, data)
     if content.kind == "text" and task == "word-vectors":
         return fit_words(train, data, options or {}, column="text")
+    if content.kind == "text" and data.tokenizer == "bert":
+        return fit_bert(train, data, columns=("text",), pieces=pieces)
     if content.kind == "text":
         steps = positive(options or {}, "steps", default=WINDOW) if task == "language-modelling" else 0
         return fit_text(train, data, column="text", window=steps)

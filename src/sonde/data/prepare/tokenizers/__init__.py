@@ -24,6 +24,7 @@ TOKENIZERS: dict[str, str] = {
     "bpe": "sonde.data.prepare.tokenizers.subwords:fit_bpe",
     "wordpiece": "sonde.data.prepare.tokenizers.subwords:fit_wordpiece",
     "tokens": "sonde.data.prepare.tokenizers.tokens:fit",
+    "bert": "sonde.data.prepare.tokenizers.bert:fit",
 }
 
 
@@ -38,7 +39,7 @@ class Tokenizer(Protocol):
 
     @property
     def pieces(self) -> Sequence[str]:
-        """The vocabulary: piece i has number i; SPECIALS first."""
+        """The vocabulary: piece i has number i; SPECIALS first, of BERT its own."""
         ...
 
     def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
