@@ -12,6 +12,7 @@ from torch import nn
 from sonde import models
 from sonde.data.prepare.bert import BertPreparation
 from sonde.data.prepare.images import ImagePreparation
+from sonde.data.prepare.scenes import ScenePreparation
 from sonde.data.prepare.text import TextPreparation
 from sonde.data.prepare.tokenizers.bert import BertPieces, of_folder
 from sonde.errors import RecipeError
@@ -110,7 +111,7 @@ def fitted(preparation: Any, recipe: Recipe, source: Source | None) -> tuple[Any
     that do not fit the channels.
     """
     asked = recipe.data.normalise
-    if not isinstance(preparation, ImagePreparation):
+    if not isinstance(preparation, (ImagePreparation, ScenePreparation)):
         if not isinstance(asked, bool) and asked != "data":
             raise RecipeError("this normalisation is one of pictures, and these data are none", where="data.normalise", remedy="use true, false or data")
         if source is None or source.run is None:

@@ -84,6 +84,7 @@ MODELS: dict[str, str] = {
     **dict.fromkeys(("u-net", "u-net-small"), "sonde.models.u_net"),
     **dict.fromkeys(("deeplab-v3", "deeplab-v3-resnet101", "deeplab-v3-small"), "sonde.models.deeplab_v3"),
     **dict.fromkeys(("ssd300", "ssd-resnet50", "ssd-small"), "sonde.models.ssd"),
+    **dict.fromkeys(("yolo-v1", "yolo-v1-small"), "sonde.models.yolo_v1"),
     **dict.fromkeys(("yolo-small", "yolo-large"), "sonde.models.yolo"),
     **dict.fromkeys(("faster-rcnn", "faster-rcnn-small"), "sonde.models.faster_rcnn"),
     **dict.fromkeys(("mask-rcnn", "mask-rcnn-small"), "sonde.models.mask_rcnn"),
