@@ -88,8 +88,6 @@ MODELS: dict[str, str] = {
     **dict.fromkeys(("yolo-small", "yolo-large"), "sonde.models.yolo"),
     **dict.fromkeys(("faster-rcnn", "faster-rcnn-small"), "sonde.models.faster_rcnn"),
     **dict.fromkeys(("mask-rcnn", "mask-rcnn-small"), "sonde.models.mask_rcnn"),
-    **dict.fromkeys(("fast-rcnn", "fast-rcnn-small"), "sonde.models.fast_rcnn"),
-    **dict.fromkeys(("rcnn", "rcnn-small"), "sonde.models.rcnn"),
 }
 
 # A value that is no model's own: widths of hidden layers that are put before the outputs.
