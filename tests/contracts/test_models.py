@@ -71,7 +71,8 @@ PUBLISHED: dict[str, tuple[dict[str, Any], int]] = {
 }
 
 
-NAMES, DISTINCT = list(models.MODELS), one_of_each()
+NAMES = list(models.MODELS)
+DISTINCT = [name for name in one_of_each() if not models.sees_scenes(name)]  # places in pictures: test_segmenters.py, test_detectors.py
 COUNTED = ("unigram", "bigram", "trigram", "ngram")  # nothing of them is learned step by step
 WORDS = ("skip-gram", "cbow")  # they read windows and score candidates
 LEARNED = [name for name in DISTINCT if name not in COUNTED]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import gzip
 import io
 import json
 import random
@@ -33,11 +34,13 @@ from sonde.data.readers.values import typed
 from sonde.errors import RunError, UsageError
 from sonde.export import FORMATS as EXPORTS
 from sonde.export import numpy as to_numpy
+from sonde.export.check import compare
 from sonde.export.graph import write_graph
 from sonde.export.numpy_runtime import columns, dates, pictures
 from sonde.export.numpy_runtime.graph import Graph, read_safetensors
 from sonde.export.numpy_runtime.model import PREPROCESSING, Model, load
 from sonde.export.numpy_runtime.problem import PredictError
+from sonde.export.preprocessing import answer
 from sonde.nn.normalise import normaliser
 from sonde.nn.prepared import Prepared
 from sonde.run import Run
@@ -63,7 +66,7 @@ def reads_sentences(name: str) -> bool:
     return "forward" in vars(type(models.build(name, tiny(name)))) and tiny(name)["outputs"] == TINY["outputs"]
 
 
-EXPORTED = [name for name in one_of_each() if models.accepts(name) != "tokens" or reads_sentences(name)]
+EXPORTED = [name for name in one_of_each() if not models.sees_scenes(name) and (models.accepts(name) != "tokens" or reads_sentences(name))]
 
 
 def raw_inputs(name: str, count: int) -> tuple[Tensor, ...]:
@@ -447,10 +450,10 @@ def test_answers_are_the_tasks_own(name: str, tmp_path: Path) -> None:
     task = tasks.build(task_name, options, values)
     model = to_numpy.Predicting(nn.Linear(4, width), task).eval()
     inputs = (4 * torch.randn(9, 4, generator=torch.Generator().manual_seed(0)),)
-    described = {"format": 1, "kind": "series", "answer": to_numpy.answer(task, Target(values).outputs, where="a run")}
+    described = {"format": 1, "kind": "series", "answer": answer(task, Target(values).outputs, where="a run")}
     to_numpy.write(model, inputs, described, tmp_path)
     exported = load(tmp_path)
-    assert to_numpy.compare(exported, model, inputs) < 1e-5
+    assert compare(exported, model, inputs) < 1e-5
     found = exported.answer(exported.outputs(*(each.numpy() for each in inputs)))
     with torch.no_grad():
         wanted = task.table(model(*inputs))
@@ -514,10 +517,47 @@ def test_drawn_inputs_where_the_data_have_gone(here: Path, tmp_path: Path) -> No
     assert done.difference < 1e-5
 
 
-def test_folds_are_refused_each_by_name(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folds_give_the_mean_of_their_outputs(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(here)
-    words = ["houses.csv", "--target", "price", "--features", "age", "--folds", "2", "--epochs", "1", "--no-compile", "--quiet", "--out", "runs/folds"]
-    assert main(["train", *words]) == 0
-    with pytest.raises(RunError, match=r"this run is a K-fold.*\n.*sonde export runs/folds/folds/1 --to numpy"):
-        to_numpy.export(Run.load("runs/folds"), Path("exported/folds"))
-    assert to_numpy.export(Run.load("runs/folds/folds/1"), Path("exported/fold")).difference < 1e-5
+    words = ["houses.csv", "--target", "sold", "--features", "age,kind", "--id", "key", "--folds", "2", "--epochs", "1"]
+    assert main(["train", *words, "--no-compile", "--quiet", "--out", "runs/folds"]) == 0
+    run = Run.load("runs/folds")
+    done = to_numpy.export(run, Path("exported/folds"))
+    assert done.checked == 2 * 64
+    theirs, ours = list(csv.DictReader(io.StringIO(alone(Path("exported/folds"), "new.csv", cwd=here).stdout))), run.predict("new.csv")
+    assert [row["name"] for row in theirs] == ours["name"].to_list()
+    assert [row["prediction"] for row in theirs] == ours["prediction"].to_list()
+    np.testing.assert_allclose([float(row["probability:yes"]) for row in theirs], ours["probability:yes"], rtol=1e-5)
+    each = [fold.predict("new.csv")["probability:yes"].to_numpy() for fold in run.folds]
+    assert np.abs(each[0] - each[1]).max() > 1e-3
+    assert to_numpy.export(run, Path("exported/folds")).difference < 1e-5  # an earlier export is replaced
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_idx_is_read_with_numpy_alone(ending: str, here: Path) -> None:
+    (here / "idx").mkdir(exist_ok=True)
+    path = here / "idx" / f"some-images-idx3-ubyte{ending}"
+    pixels = np.random.default_rng(1).integers(0, 256, (7, 14, 14), dtype=np.uint8)
+    body = bytes([0, 0, 8, 3]) + b"".join(int(size).to_bytes(4, "big") for size in pixels.shape) + pixels.tobytes()
+    path.write_bytes(gzip.compress(body) if ending else body)
+    exported = load(here / "exported" / "stripes")
+    found = exported.predict(path)
+    assert found["name"] == [f"idx[{place}]" for place in range(7)]
+    assert found["prediction"] == exported.predict(pixels)["prediction"]
+    if not ending:
+        assert found["name"] == Run.load(here / "runs" / "stripes").predict(str(path))["name"].to_list()
+    path.write_bytes(body[:-5])
+    with pytest.raises(PredictError, match=r"the body has 1,367 bytes, where its header \(7 × 14 × 14\) asks for 1,372"):
+        exported.predict(path)
+    path.write_bytes(bytes([0, 0, 8, 1]) + body[4:])
+    with pytest.raises(PredictError, match="these are no pictures: the file begins with 00 00 08 01"):
+        exported.predict(path)
+    path.unlink()
+
+
+def test_parquet_is_refused_with_the_way_out(here: Path) -> None:
+    pl.read_csv(here / "new.csv").write_parquet(here / "new.parquet")
+    refused = alone(here / "exported" / "houses", "new.parquet", cwd=here)
+    assert refused.returncode == 2
+    assert "new.parquet: .parquet files are not read with NumPy alone" in refused.stderr
+    assert "pl.read_parquet('new.parquet').write_csv('new.csv'); or use `sonde predict`" in refused.stderr

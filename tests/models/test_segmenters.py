@@ -149,7 +149,7 @@ def test_dilation_keeps_the_size_of_the_maps() -> None:
 
 def test_auxiliary_outputs_are_heard_in_training_alone() -> None:
     torch.manual_seed(0)
-    model = models.build("deeplab-v3", {"channels": 1, "size": 32, "classes": 2, "blocks": (1, 1, 1, 1), "width": 4, "pyramid": 8})
+    model = models.build("deeplab-v3", {"channels": 1, "size": 32, "classes": 2, "blocks": (1, 1, 1, 1), "width": 4, "pyramid_width": 8})
     x = torch.randn(2, 1, 32, 32)
     assert [weight for weight, _ in training_outputs(model, x)] == [1.0, 0.5]
     assert len(training_outputs(model.eval(), x)) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from sonde import models
@@ -26,6 +27,7 @@ TINY: dict[str, Any] = {
     "heads": 2,
     "length": 8,
     "buckets": 16,
+    "pyramid_width": 8,
 }
 
 
@@ -49,9 +51,9 @@ def tiny(name: str) -> dict[str, Any]:
     return values
 
 
-def one_of_each() -> list[str]:
-    """One name for each architecture that is left once all are tiny."""
+def one_of_each(names: Iterable[str] = tuple(models.MODELS)) -> list[str]:
+    """Of these models one name for each architecture that is left once all are tiny."""
     seen: dict[tuple[str, str], str] = {}
-    for name in models.MODELS:
+    for name in names:
         seen.setdefault((models.MODELS[name], repr(models.config(name, tiny(name)))), name)
     return list(seen.values())

@@ -30,7 +30,7 @@ AUXILIARY_WEIGHT = 0.5
 class Config:
     """`blocks`, `bottleneck` and `width` are those of the ResNet; `replace_stride_with_dilation` too: at (False, True, True) maps have 1/8 of the size.
 
-    `rates` of the spread kernels, `pyramid`: channels of each branch. `auxiliary`: whether there is the auxiliary classifier, which published
+    `rates` of the spread kernels, `pyramid_width`: channels of each branch. `auxiliary`: whether there is the auxiliary classifier, which published
     weights have. `channels`, `size` (the longer side) and `classes` come from the data.
     """
 
@@ -42,7 +42,7 @@ class Config:
     width: int = 64
     replace_stride_with_dilation: tuple[bool, bool, bool] = (False, True, True)
     rates: tuple[int, ...] = (12, 24, 36)
-    pyramid: int = 256
+    pyramid_width: int = 256
     dropout: float = 0.5
     auxiliary: bool = True
     stem: Stem = "photo"
@@ -52,7 +52,7 @@ VARIANTS: dict[str, Config] = {
     "deeplab-v3": Config(),
     "deeplab-v3-resnet101": Config(blocks=(3, 4, 23, 3)),
     "deeplab-v3-small": Config(
-        blocks=(2, 2, 2, 2), bottleneck=False, width=32, replace_stride_with_dilation=(False, False, True), rates=(6, 12, 18), pyramid=96,
+        blocks=(2, 2, 2, 2), bottleneck=False, width=32, replace_stride_with_dilation=(False, False, True), rates=(6, 12, 18), pyramid_width=96,
         dropout=0.1, auxiliary=False,
     ),
 }  # fmt: skip
@@ -109,7 +109,7 @@ class DeepLabV3(nn.Module):
             replace_stride_with_dilation=config.replace_stride_with_dilation,
         )  # fmt: skip
         self.backbone = resnet.ResNet(table, head=False)
-        widths, out = self.backbone.widths, config.pyramid
+        widths, out = self.backbone.widths, config.pyramid_width
         self.aux_classifier = fcn_head(widths[2], config.classes) if config.auxiliary else None
         self.classifiers = ("aux_classifier.4", "classifier.4") if config.auxiliary else ("classifier.4",)
         self.classifier = nn.Sequential(
