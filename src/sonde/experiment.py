@@ -13,6 +13,7 @@ from sonde import models, tasks
 from sonde.data.assemble import Dataset, assemble
 from sonde.data.check import check
 from sonde.data.contents import Part
+from sonde.data.prepare.bert import BertPreparation
 from sonde.data.prepare.encode import Encoded, encode_examples
 from sonde.data.prepare.fit import fit_preparation, load_preparation
 from sonde.data.prepare.scenes import ScenePreparation
@@ -76,6 +77,12 @@ def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = N
     text = preparation if isinstance(preparation, TextPreparation) else None
     if text is not None:
         recipe = recipe.replace(data={"tokenizer": text.tokenizer.name, "text_form": text.form})
+    if isinstance(preparation, BertPreparation):
+        recipe = recipe.replace(data={"text_form": "lower" if preparation.pieces.lower else "raw"})
+        shortened = preparation.shortened(chosen)
+        if shortened:
+            share = f"{shortened:,} of {len(chosen):,} training rows ({100 * shortened / len(chosen):.2g} %)"
+            notes += (f"{share} have more than {preparation.length} tokens, and their ends are not read; --length reads more",)
     scenes = preparation if isinstance(preparation, ScenePreparation) else None
     target = fit_target(inferred.task, recipe.task.options, chosen, inferred.targets, text=text, data=recipe.data, scenes=scenes)
     sizes = dict(preparation.sizes)

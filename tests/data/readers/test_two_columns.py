@@ -122,3 +122,40 @@ def test_lines_of_other_widths(tmp_path: Path) -> None:
 def test_a_sentence_of_a_million_characters(tmp_path: Path) -> None:
     content = open_data(write(tmp_path / "films.tsv", [*LABELLED, ("long " * 200_000, "1")]))
     assert content.examples.frame["text"].str.len_chars().max() == 999_999
+
+
+TOGETHER = "id\tpremise\thypothesis\tjudgment\n1\tA dog runs.\tAn animal moves.\tyes\n2\tA cat sleeps.\tA dog barks.\tno\n3\tIt rains.\tIt is dry.\tno\n"
+
+
+def test_two_texts_that_are_read_together(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text(TOGETHER)
+    content = open_data(str(path), Data(text="premise,hypothesis", target=("judgment",)))
+    frame = content.examples.frame
+    assert (content.kind, content.target) == ("text", "judgment")
+    assert content.reason == "3 pairs of texts, each with 'judgment'"
+    assert frame["text"].to_list() == ["A dog runs.", "A cat sleeps.", "It rains."]
+    assert frame["second"].to_list() == ["An animal moves.", "A dog barks.", "It is dry."]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("premise,hypotesis", r"there is no column 'hypotesis' of text\n.*did you mean 'hypothesis'"),
+        ("premise,hypothesis,judgment", "--text names 3 columns"),
+        ("premise,premise", "--text names 'premise' twice"),
+    ],
+)
+def test_two_texts_are_two_columns(tmp_path: Path, text: str, found: str) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text(TOGETHER)
+    with pytest.raises(DataError, match=found):
+        open_data(str(path), Data(text=text, target=("judgment",)))
+
+
+def test_a_column_of_the_name_of_the_second_text_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "one.tsv"
+    path.write_text(TOGETHER.replace("hypothesis", "second"))
+    frame = open_data(str(path), Data(text="premise", target=("judgment",))).examples.frame
+    assert "second" not in frame.columns
+    assert "second " in frame.columns

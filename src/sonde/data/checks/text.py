@@ -16,7 +16,7 @@ from sonde.data.split import RUNNING
 from sonde.errors import Problem
 
 KINDS: Final = ("text", "pairs", "tagged")
-READ: Final[Mapping[str, tuple[str, ...]]] = {"text": ("text",), "pairs": ("source", "target"), "tagged": ("tokens",)}
+READ: Final[Mapping[str, tuple[str, ...]]] = {"text": ("text", "second"), "pairs": ("source", "target"), "tagged": ("tokens",)}
 ROWS: Final = 200_000  # rows of a part that are looked at when training starts; all of them when all were asked for
 LONG: Final = 1_000  # characters, and
 TIMES: Final = 30  # times the middle one's length from which a text is oddly long

@@ -22,7 +22,7 @@ from sonde.data.prepare.text import WINDOW, TextPreparation, fit_text
 from sonde.data.prepare.tokenizers.bert import BertPieces
 from sonde.data.prepare.word_vectors import fit_words
 from sonde.data.split import Selection
-from sonde.errors import RunError
+from sonde.errors import RecipeError, RunError
 
 FORMAT = 1
 FILE = "preparation.json"
@@ -84,7 +84,10 @@ def fit_preparation(
     if content.kind == "text" and task == "word-vectors":
         return fit_words(train, data, options or {}, column="text")
     if content.kind == "text" and data.tokenizer == "bert":
-        return fit_bert(train, data, columns=("text",), pieces=pieces)
+        return fit_bert(train, data, columns=("text", "second") if "second" in train.examples.frame.columns else ("text",), pieces=pieces)
+    if content.kind == "text" and "second" in train.examples.frame.columns:
+        remedy = "use one of these, such as --model bert-mini, or name one column of text"
+        raise RecipeError("two texts are read together by models of the BERT family alone", where="--text", remedy=remedy)
     if content.kind == "text":
         steps = positive(options or {}, "steps", default=WINDOW) if task == "language-modelling" else 0
         return fit_text(train, data, column="text", window=steps)

@@ -138,6 +138,8 @@ def as_text(content: Content, data: Data) -> Content:
     if content.kind != "table":
         return content
     frame = content.examples.frame
+    if data.text is not None and data.text not in frame.columns and "," in data.text:
+        return _two_texts(content, data)
     if data.text is not None:
         text = "text" if data.text not in frame.columns and "text" in frame.columns else data.text  # lists of texts have that one column
         if text not in frame.columns:
@@ -151,6 +153,22 @@ def as_text(content: Content, data: Data) -> Content:
     if len(used) != 2 or data.types or data.features:
         return content
     return _of_columns(content, data, (used[0], used[1]), surely=False)
+
+
+def _two_texts(content: Content, data: Data) -> Content:
+    """A table of pairs of texts that are read together, `--text premise,hypothesis`: kind text, the second under `second`."""
+    names = [name.strip() for name in (data.text or "").split(",")]
+    columns = content.examples.frame.columns
+    if {"text", "second"} <= set(columns):  # lists of texts have these
+        names = ["text", "second"]
+    for name in names:
+        if name not in columns:
+            raise DataError(Problem("error", content.origin, f"there is no column {name!r} of text", f"{did_you_mean(name, columns)} (--text)"))
+    if len(names) != 2 or names[0] == names[1]:
+        found = f"--text names {len(names)} columns" if len(names) != 2 else f"--text names {names[0]!r} twice"
+        raise DataError(Problem("error", "--text", found, "name one column of text, or two that are read together"))
+    others = [name for name in data.target if name not in names and name in columns]
+    return to_labelled(content, text=names[0], target=others[0] if len(others) == 1 else None, second=names[1])
 
 
 def _of_columns(content: Content, data: Data, names: tuple[str, str], *, surely: bool = True) -> Content:
@@ -192,23 +210,28 @@ def _is_translation(values: pl.Series) -> bool:
     return values.dtype == pl.String and not is_label(values) and is_prose(values)
 
 
-def to_labelled(content: Content, *, text: str, target: str | None) -> Content:
-    """A table's column `text` as kind text, with its other columns beside; blank texts are left out, with a warning."""
+def to_labelled(content: Content, *, text: str, target: str | None, second: str | None = None) -> Content:
+    """A table's column `text`, and perhaps a `second` that is read with it, as kind text, with its other columns beside.
+
+    Blank texts are left out, with a warning.
+    """
+    texts = {text: "text"} | ({} if second is None else {second: "second"})
     label = "label" if target in ("column1", "column2", "text") else target
     parts: dict[Part, Examples] = {}
     problems = list(content.problems)
     for part, examples in content.parts.items():
-        frame = examples.frame.rename({name: f"{name} " for name in ("text",) if name in examples.frame.columns and text != name})
-        frame = frame.rename({text: "text"} | ({target: label} if target and label else {}))
+        # A column that has one of these names and is something else makes room.
+        frame = examples.frame.rename({name: f"{name} " for name in ("text", "second") if name in examples.frame.columns and name not in texts})
+        frame = frame.rename(texts | ({target: label} if target and label else {}))
         if target and label and frame[label].dtype == pl.String:
             frame = frame.with_columns(typed(frame[label]))
-        frame = frame.with_columns(pl.col("text").cast(pl.String).fill_null("").str.strip_chars())
-        parts[part], said = _filled(Examples(frame, lines=examples.lines), ("text",), _file(content, part))
+        frame = frame.with_columns(pl.col(*texts.values()).cast(pl.String).fill_null("").str.strip_chars())
+        parts[part], said = _filled(Examples(frame, lines=examples.lines), tuple(texts.values()), _file(content, part))
         problems += said
     rows = sum(map(len, parts.values()))
     classes = "" if target is None else f", each with {label!r}"
     named = f" in {', '.join(parts)}" if len(parts) > 1 else ""
-    reason = f"{rows:,} texts{classes}{named}"
+    reason = f"{rows:,} {'texts' if second is None else 'pairs of texts'}{classes}{named}"
     return dataclasses.replace(content, kind="text", parts=parts, reason=reason, target=label, problems=tuple(problems))
 
 
