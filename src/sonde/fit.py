@@ -13,10 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sonde import recipes, record, tasks
 from sonde.data import augment
 from sonde.data.feed import Feed, feed
 from sonde.data.open import known_sets
+from sonde.data.scene_batches import boxes_of
 from sonde.errors import Interrupted, RunError, SondeError, UsageError, did_you_mean
 from sonde.experiment import Experiment, prepare
 from sonde.explain.explain import explain
@@ -181,7 +184,12 @@ def _check_augmentation(experiment: Experiment) -> None:
     """Raises RecipeError where these data, this task or this model do not go with it."""
     task = experiment.recipe.task.name
     mixable = task in tasks.MIXING and own_losses(experiment.model) is None
-    augment.check(experiment.recipe.data.augment or (), kind=experiment.dataset.content.kind, mixable=mixable)
+    names, kind = experiment.recipe.data.augment or (), experiment.dataset.content.kind
+    augment.check(names, kind=kind, mixable=mixable)
+    steps, part = augment.augmentation(names, seed=experiment.recipe.training.seed), experiment.parts["train"]
+    if kind == "boxes" and steps is not None and part.columns.targets is not None:
+        few = part.index[: augment.TRIED]
+        steps.check_boxes(boxes_of(part.columns, few), torch.from_numpy(few))
 
 
 def _seen(experiment: Experiment, world: World) -> Experiment:

@@ -18,8 +18,9 @@ import polars as pl
 import torch
 
 from sonde import tasks
+from sonde.data.checks.scene_sheet import scene_sheet
 from sonde.data.checks.sheet import contact_sheet
-from sonde.data.contents import PICTURED
+from sonde.data.contents import SCENES
 from sonde.data.feed import feed
 from sonde.data.prepare.fit import save_preparation
 from sonde.errors import RunError
@@ -123,7 +124,9 @@ def describe(folder: Path, experiment: Experiment, world: World) -> None:
 def _thumbnails(experiment: Experiment, folder: Path) -> list[dict[str, str]]:
     """A few pictures of each class, for the report."""
     content = experiment.dataset.content
-    return contact_sheet(content, folder) if content.kind in PICTURED else []
+    if content.kind in SCENES:
+        return scene_sheet(content, folder)
+    return contact_sheet(content, folder) if content.kind == "images" else []
 
 
 def environment(experiment: Experiment, world: World) -> dict[str, Any]:

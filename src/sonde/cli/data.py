@@ -124,11 +124,13 @@ def _shifted(content: Content, options: recipe.Data, against: str) -> list[Any]:
 
 
 def _page(content: Content, found: Findings, out: Path, *, augmented: Callable[[Path], dict[str, Any]] | None) -> None:
+    from sonde.data.checks.scene_sheet import scene_sheet
     from sonde.data.checks.sheet import contact_sheet
+    from sonde.data.contents import SCENES
     from sonde.report.data_page import write_data_page
 
     with tempfile.TemporaryDirectory() as folder:
-        thumbnails = contact_sheet(content, Path(folder))
+        thumbnails = scene_sheet(content, Path(folder)) if content.kind in SCENES else contact_sheet(content, Path(folder))
         document = found.to_json(thumbnails)
         if augmented is not None:
             document["augmented"] = augmented(Path(folder))

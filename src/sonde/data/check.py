@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sonde import recipe
-from sonde.data.checks import columns, duplicates, leaks, parts, pictures, scenes, series, tables, target, text
+from sonde.data.checks import columns, duplicates, leaks, parts, pictures, scene_sheet, scenes, series, tables, target, text
 from sonde.data.checks.look import Looked, look
 from sonde.data.checks.subject import Rows, Subject
 from sonde.data.contents import PICTURED, SCENES, Content, Part
@@ -75,8 +75,8 @@ def _subject(content: Content, data: recipe.Data, inferred: Inferred, parts: dic
         rows = {part: Rows(part, selection.examples, _index(selection)) for part, selection in parts.items()}
     else:
         rows = {part: Rows(part, examples) for part, examples in content.parts.items()}
-    frame = content.examples.frame.select("image") if content.kind in SCENES else content.examples.frame
-    described = columns.describe(frame, data, inferred.targets, aside=_aside(content))
+    scenes = content.kind in SCENES  # whose columns are lists of boxes, or names of files
+    described = () if scenes else columns.describe(content.examples.frame, data, inferred.targets, aside=_aside(content))
     if content.kind in text.KINDS:
         described = text.as_read(described, content.kind, inferred.targets)
     return Subject(content, data, inferred.task, inferred.targets, rows, described, deep)
@@ -85,7 +85,7 @@ def _subject(content: Content, data: recipe.Data, inferred: Inferred, parts: dic
 def _aside(content: Content) -> dict[str, str]:
     """Columns that are not learned from because of what the data are."""
     names = content.examples.frame.columns
-    if content.kind in PICTURED:
+    if content.kind == "images":
         return {name: "names the picture" if name == "image" else "pictures are learned from, not this column" for name in names}
     if content.kind == "series":
         return {name: "the time of each row" if name == content.time else "a series is learned from its own past alone" for name in names}
@@ -144,6 +144,9 @@ def _figures(subject: Subject, inferred: Inferred, looked: Looked) -> dict[str, 
     figures["task"].pop("task")
     if content.kind in PICTURED:
         figures["pictures"] = pictures.figures(subject, looked)
+    if content.kind in SCENES:
+        figures["legend"] = scene_sheet.legend(content.examples.classes)
+        figures["objects"] = scenes.figures(subject)
     if content.kind == "series":
         figures["series"] = series.figures(subject)
     return figures

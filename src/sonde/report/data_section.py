@@ -143,13 +143,14 @@ def pictures(data: dict[str, Any], folder: Path, view: View) -> Markup:
     found = as_table(data.get("pictures"))
     if not found:
         return Markup("")
-    sheet = []
+    sheet, scenes = [], False
     for each in tables(found.get("thumbnails"))[:48] if view.examples else []:
         address = view.pictures.address(folder, each.get("file"))
         if address:
             label = text(each.get("label"))
             image = tag("img", {"src": address, "alt": f"example of {shorten(label, 60)}" if label else "example", "loading": "lazy"})
-            sheet.append(tag("li", None, image, tag("p", None, name(label, 24)) if label else None))
+            scenes = scenes or bool(each.get("wide"))
+            sheet.append(tag("li", None, image, tag("p", None, name(label, 80 if scenes else 24)) if label else None))
     sizes = [each for each in items(found.get("sizes")) if isinstance(each, (list, tuple)) and len(each) == 3]
     sizes.sort(key=lambda each: -(finite(each[2]) or 0))
     said = ", ".join(f"{show(width)} × {show(high)} ({show(many)})" for width, high, many in sizes[:5])
@@ -162,7 +163,29 @@ def pictures(data: dict[str, Any], folder: Path, view: View) -> Markup:
         ("width × height", said + more),
         ("colours", modes),
     ]
-    return join([tag("ul", {"class": "sheet small"}, sheet) if sheet else None, facts(rows)])
+    objects = {key: finite(value) for key, value in as_table(data.get("objects")).items()}
+    if objects.get("most") is not None:
+        least, median, most = (show(objects.get(key)) for key in ("least", "median", "most"))
+        rows.append(("objects a training picture", f"{least} to {most}, median {median}"))
+    if objects.get("side") is not None:
+        rows.append(("size of an object", f"its side is about {percent(objects['side'], 0)} of the picture's (median of √ of the shares of area)"))
+    drawn = tag("ul", {"class": "sheet scenes" if scenes else "sheet small"}, sheet) if sheet else None
+    return join([_legend(data) if scenes else None, drawn, facts(rows)])
+
+
+def _legend(data: dict[str, Any]) -> Markup:
+    """The classes in the colours in which they are drawn."""
+    entries = tables(data.get("legend"))
+    if len(entries) < 2:
+        return Markup("")
+    known = [(f"background:{each['colour']}", text(each.get("name"))) for each in entries[:40] if _is_colour(each)]
+    shown = [tag("li", None, tag("i", {"style": colour}), name(said, 24)) for colour, said in known]
+    more = tag("li", None, f"and {show(len(entries) - 40)} more") if len(entries) > 40 else None
+    return tag("ul", {"class": "swatches"}, shown, more)
+
+
+def _is_colour(entry: dict[str, Any]) -> bool:
+    return re.fullmatch(r"#[0-9a-f]{6}", text(entry.get("colour"))) is not None
 
 
 def augmented(data: dict[str, Any], folder: Path, view: View) -> Markup:

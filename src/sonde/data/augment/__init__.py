@@ -40,6 +40,7 @@ STEPS: dict[str, str] = {
 MIXES: dict[str, str] = {"mixup": "sonde.data.augment.mix:Mixup", "cutmix": "sonde.data.augment.mix:CutMix"}
 NONE = "none"
 WHERE = "data.augment"
+TRIED = 64  # training pictures whose boxes are tried before the first step
 TRIES = 16  # draws after which a step that has left none of a picture's boxes is taken to leave none ever
 
 

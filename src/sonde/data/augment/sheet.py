@@ -13,7 +13,9 @@ from PIL import Image, ImageDraw
 from sonde.data import augment
 from sonde.data.assemble import Dataset
 from sonde.data.augment.scene import Scene
+from sonde.data.augment.scene_sheet import scene_augmented_sheet
 from sonde.data.checks.sheet import SIDE, thumbnail, turns
+from sonde.data.contents import SCENES
 from sonde.data.prepare.images import ImagePreparation, fit_images
 from sonde.data.split import Selection
 from sonde.errors import DataError
@@ -30,6 +32,8 @@ def augmented_sheet(recipe: Recipe, dataset: Dataset, folder: Path) -> dict[str,
     Classes take turns. The pictures stand at the working size, with the draws of the recipe's seed: exactly what `train` would
     show the network in its first epochs, before normalisation.
     """
+    if dataset.content.kind in SCENES:
+        return scene_augmented_sheet(recipe, dataset, folder)
     names, seed = recipe.data.augment or (), recipe.training.seed
     train = dataset.parts["train"]
     preparation = fit_images(train, recipe.data)

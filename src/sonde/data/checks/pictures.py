@@ -12,12 +12,13 @@ import numpy as np
 from sonde.data.checks.duplicates import gather
 from sonde.data.checks.look import Look, Looked, sampled
 from sonde.data.checks.subject import Level, Rows, Subject, count, verb
-from sonde.data.contents import Part
+from sonde.data.contents import SCENES, Part
 from sonde.errors import Problem
 
 TINY, TINY_SHARE = 16, 0.25  # pixels of the shorter side, and share of the usual one
 SIZE_RATIO = 4.0  # of the largest to the smallest longer side
 ASPECT = 4.0  # of the longer to the shorter side
+_CROP = "crop them: brought to a square, they lose most of what they show"
 NOTEWORTHY = 0.01  # share of copies from which they are a warning, else a note
 
 Group = Sequence[tuple[Rows, int]]  # the rows that hold one picture
@@ -58,7 +59,8 @@ def odd_sizes(subject: Subject, rows: Rows, looks: Sequence[Look]) -> list[Probl
     stretched = number[long > ASPECT * short]
     if len(stretched):
         said = f"{count(len(stretched), 'picture')} more than {ASPECT:.0f} times as long as wide: {subject.places(rows, stretched)}"
-        problems.append(Problem("note", where, said, "crop them: brought to a square, they lose most of what they show"))
+        remedy = "cut them into pieces: scaled as a whole, they become narrow" if subject.content.kind in SCENES else _CROP
+        problems.append(Problem("note", where, said, remedy))
     if long.max() > SIZE_RATIO * long.min():
         small, large = (sized[int(place)][1] for place in (long.argmin(), long.argmax()))
         said = f"sizes from {small[0]}×{small[1]} to {large[0]}×{large[1]} pixels (median {np.median(sides[:, 0]):.0f}×{np.median(sides[:, 1]):.0f})"
@@ -117,7 +119,8 @@ def copies(subject: Subject, looked: Looked) -> list[Problem]:
     if inside:
         extra = sum(len(group) - 1 for group in inside)
         level: Level = "warning" if extra >= NOTEWORTHY * sum(len(rows) for rows in subject.parts.values()) else "note"
-        said = f"{count(extra, 'picture')} {verb(extra, 'is a copy', 'are copies')} of another one of its class: {_named(subject, inside)}"
+        another = "another one" if subject.content.kind in SCENES else "another one of its class"
+        said = f"{count(extra, 'picture')} {verb(extra, 'is a copy', 'are copies')} of {another}: {_named(subject, inside)}"
         problems.append(Problem(level, subject.where(), said, "delete the copies"))
     return problems
 
@@ -169,6 +172,8 @@ def _source(subject: Subject, rows: Rows) -> Part:
 
 
 def _label(subject: Subject, rows: Rows, row: int) -> str | None:
+    if subject.content.kind in SCENES:  # a picture has many, or none
+        return None
     name = subject.targets[0] if subject.targets else "label"
     frame = rows.examples.frame
     return str(frame[name][rows.number(row)]) if name in frame.columns else None

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from sonde.data.checks.look import Looked, threaded
 from sonde.data.checks.subject import Rows, Subject, count, quoted, verb
@@ -52,7 +53,8 @@ def crowded(subject: Subject) -> list[Problem]:
         counts = rows.column("boxes").list.len().to_numpy()
         over = np.flatnonzero(counts > slots)
         if len(over):
-            said = f"{count(len(over), 'picture')} {verb(len(over), 'has', 'have')} more than {slots} objects (up to {counts.max()}): the largest {slots} are kept"
+            said = f"{count(len(over), 'picture')} {verb(len(over), 'has', 'have')} more than {slots} objects, up to {counts.max()}"
+            said += f": the largest {slots} are kept"
             remedy = f"to learn from all: --set data.slots={counts.max()}"
             problems.append(Problem("warning", f"{subject.where(rows)}, {subject.places(rows, over)}", said, remedy))
     return problems
@@ -147,3 +149,16 @@ def _present(masks: Pictures, row: int) -> np.ndarray:
         return np.zeros(256, dtype=bool)
 
 
+
+
+def figures(subject: Subject) -> dict[str, float]:
+    """How many objects the training pictures hold, for data.json; nothing of masks."""
+    if subject.content.kind != "boxes" or not len(subject.train):
+        return {}
+    counts = subject.train.column("boxes").list.len().to_numpy()
+    frame = subject.train.examples.frame
+    share = frame.select(
+        (pl.col("area").explode() / (pl.col("width") * pl.col("height")).repeat_by(pl.col("area").list.len()).explode()).sqrt().median()
+    ).item()
+    found = {"least": int(counts.min()), "median": float(np.median(counts)), "most": int(counts.max())}
+    return found | ({} if share is None else {"side": float(share)})

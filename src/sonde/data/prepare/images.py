@@ -155,9 +155,9 @@ def decode(pictures: Pictures, rows: np.ndarray, *, at_least: int = 0) -> Iterat
                 yield place, int(rows[place]), picture
 
 
-def readable(examples: Examples, rows: np.ndarray) -> list[np.ndarray]:
-    """The pictures of these rows, those that cannot be decoded aside."""
-    return [picture for _, _, picture in decode(pictures_of(examples), rows) if not isinstance(picture, DataError)]
+def readable(examples: Examples, rows: np.ndarray, *, at_least: int = 0) -> list[np.ndarray]:
+    """The pictures of these rows, those that cannot be decoded aside; `at_least` as for `decode`."""
+    return [picture for _, _, picture in decode(pictures_of(examples), rows, at_least=at_least) if not isinstance(picture, DataError)]
 
 
 def spread(rows: np.ndarray, count: int) -> np.ndarray:

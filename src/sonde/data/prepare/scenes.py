@@ -136,14 +136,14 @@ def fit_scenes(train: Selection, data: recipe.Data) -> ScenePreparation:
     frame = train.examples.frame
     sizes = np.stack([frame["width"].gather(train.index).to_numpy(), frame["height"].gather(train.index).to_numpy()], 1)
     sizes = sizes[(sizes > 0).all(1)]
+    usual = int(np.median(sizes.max(1))) if len(sizes) else LARGEST
+    longer = data.size or min(LARGEST, usual)
     rows = spread(train.index, LOOKED_AT)
-    kept = readable(train.examples, rows)
+    kept = readable(train.examples, rows, at_least=longer)
     if not kept or not len(sizes):
         first = pictures_of(train.examples).name(int(rows[0]))
         found = f"none of {len(rows)} training pictures can be decoded, this one first among them"
         raise DataError(Problem("error", first, found, "`sonde data PATH` says what is wrong with each"))
-    usual = int(np.median(sizes.max(1)))
-    longer = data.size or min(LARGEST, usual)
     why = "as --size says" if data.size else f"the longer side is scaled to {longer} (--size changes it)"
     scales = longer / sizes.max(1)
     largest = np.maximum(1, np.round(sizes * scales[:, None])).max(0).astype(int)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from sonde.data.contents import Part
 from sonde.data.readers.annotations import Annotations, number
 from sonde.data.readers.files import Files
-from sonde.data.readers.parts import parts_named
+from sonde.data.readers.parts import left_out, parts_named
 from sonde.recipe import Data
 
 # What a column is called, letters alone, in order of preference.
@@ -40,9 +40,11 @@ def read(files: Files, data: Data) -> Annotations | None:
     chosen = [i for i in files.ending(".csv") if may_be(files.head(i))]
     if not chosen:
         return None
-    found = Annotations(form="a table of boxes" if len(chosen) == 1 else "tables of boxes")
-    for index, part in zip(chosen, parts_named([files.names[i] for i in chosen], origin=files.origin), strict=True):
-        _add(found, files, index, part)
+    names = [files.names[i] for i in chosen]
+    parts = parts_named(names, origin=files.origin)
+    found = Annotations(form="a table of boxes" if len(parts) == 1 else "tables of boxes", notes=left_out(names, parts))
+    for place, part in parts.items():
+        _add(found, files, chosen[place], part)
     others = files.ending(".xml")
     if others:
         found.notes.append(f"{len(others):,} XML files beside the tables are not read; give one of them, or a folder without tables, to read these")

@@ -12,7 +12,7 @@ from typing import Any
 from sonde.data.contents import Part
 from sonde.data.readers.annotations import Annotations, number
 from sonde.data.readers.files import Files
-from sonde.data.readers.parts import parts_named
+from sonde.data.readers.parts import left_out, parts_named
 from sonde.errors import DataError, Problem
 from sonde.recipe import Data
 
@@ -32,13 +32,15 @@ def read(files: Files, data: Data) -> Annotations | None:
     tables = {i: table for i in chosen if (table := _loaded(files, i)) is not None}
     if not tables:
         return None
-    parts = parts_named([files.names[i] for i in tables], origin=files.origin)
-    found = Annotations(form="COCO JSON")
+    names = [files.names[i] for i in tables]
+    parts = parts_named(names, origin=files.origin)
+    found = Annotations(form="COCO JSON", notes=left_out(names, parts))
+    tables = {index: table for place, (index, table) in enumerate(tables.items()) if place in parts}
     categories: dict[int, str] = {}
     for index, table in tables.items():
         _categories(table, files.name(index), categories)
     found.classes = tuple(categories[key] for key in sorted(categories))
-    for (index, table), part in zip(tables.items(), parts, strict=True):
+    for (index, table), part in zip(tables.items(), parts.values(), strict=True):
         _add(found, table, files, index, part, categories)
     return found
 

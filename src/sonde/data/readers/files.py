@@ -141,8 +141,8 @@ def files_at(path: Path) -> Files:
     opened = files_under(path)
     for file in opened:
         here = file.relative_to(path).as_posix()
-        if is_archive(file):
-            archive = open_archive(file)
+        archive = _archive(file) if is_archive(file) else None
+        if archive is not None:
             folder = here.rpartition("/")[0]
             names += [f"{folder}/{member}" if folder else member for member in archive.members]
             places += [(archive, place) for place in range(len(archive))]
@@ -150,6 +150,14 @@ def files_at(path: Path) -> Files:
             names.append(here)
             places.append(file)
     return Files(path, names, places, opened)
+
+
+def _archive(file: Path) -> Archive | None:
+    """An archive among other files; None where it cannot be opened, which is said by whoever needs it."""
+    try:
+        return open_archive(file)
+    except DataError:
+        return None
 
 
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:

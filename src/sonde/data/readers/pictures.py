@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from sonde.data.contents import Chosen, Pictures
 from sonde.errors import DataError, Problem
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
@@ -96,6 +97,19 @@ def _to_8_bits(values: np.ndarray) -> np.ndarray:
     if values.dtype.itemsize > 2 and (values.size == 0 or values.max() <= 255):
         return values.astype(np.uint8)
     return np.round(values / 257).astype(np.uint8)
+
+
+def size_in(pictures: Pictures, index: int) -> tuple[int, int]:
+    """(width, height) of a store's picture as it is seen: by its header where it is kept encoded; (0, 0) where it cannot be told."""
+    while isinstance(pictures, Chosen):
+        pictures, index = pictures.pictures, int(pictures.index[index])
+    if isinstance(pictures, Stored):
+        return upright_size(pictures.source(index))
+    try:
+        height, width = pictures.read(index).shape[:2]
+    except DataError:  # said where it is decoded
+        return 0, 0
+    return width, height
 
 
 def upright_size(source: Path | bytes) -> tuple[int, int]:

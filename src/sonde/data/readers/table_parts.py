@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sonde.data.contents import Content, Examples, Part
+from sonde.data.contents import SCENES, Content, Examples, Part
 from sonde.data.fingerprint import joined, of_files
 from sonde.data.readers.class_folders import PART_NAMES, PARTS, check_classes
 from sonde.data.readers.delimited import HEADERLESS, Table
@@ -232,6 +232,8 @@ def with_part(content: Content, part: Part, other: Content, data: Data) -> Conte
         found = f"this is of kind {other.kind}, and {content.origin} is of kind {content.kind}"
         raise DataError(Problem("error", other.origin, found, f"give data of one kind to --{part}"))
     parts: dict[Part, Examples] = {("train" if name == "all" else name): examples for name, examples in content.parts.items()}
+    if content.kind in SCENES:
+        return _scenes_with(content, parts, part, other)
     tables = {name: Table(examples) for name, examples in parts.items()} | {part: Table(other.examples)}
     result = agree(tables, {**dict.fromkeys(parts, content.origin), part: other.origin}, data)
     if part not in result.examples:
@@ -249,4 +251,30 @@ def with_part(content: Content, part: Part, other: Content, data: Data) -> Conte
         files=(*content.files, *other.files),
         problems=tuple(problems),
         notes=(*content.notes, *other.notes, *result.notes),
+    )
+
+
+def _scenes_with(content: Content, parts: dict[Part, Examples], part: Part, other: Content) -> Content:
+    """Pictures with places in them and all of `other` as a part: their classes are compared by name."""
+    classes = parts["train"].classes
+    unknown = [name for name in other.examples.classes if name not in classes]
+    if content.kind == "masks" and other.examples.classes != classes:
+        found = f"the masks have other classes ({', '.join(other.examples.classes[:5])}, …) than {content.origin} ({', '.join(classes[:5])}, …)"
+        raise DataError(Problem("error", other.origin, found, "give both the same classes.txt or label_colors.txt"))
+    if unknown:
+        found = f"there are classes that {content.origin} lacks: {', '.join(unknown[:10])}"
+        raise DataError(Problem("error", other.origin, found, "name the classes alike, or add training pictures of them"))
+    whole = list(other.parts.values())
+    if len(whole) > 1:
+        found = f"these data name parts of their own ({', '.join(other.parts)})"
+        raise DataError(Problem("error", other.origin, found, f"give the annotations of one part to --{part}"))
+    joined_parts = parts | {part: replace(whole[0], classes=classes)}
+    return replace(
+        content,
+        parts={name: joined_parts[name] for name in PARTS if name in joined_parts},
+        reason=f"{content.reason}; {part} part: {other.reason}",
+        fingerprint=joined([content.fingerprint, other.fingerprint]),
+        files=(*content.files, *other.files),
+        problems=(*content.problems, *other.problems),
+        notes=(*content.notes, *other.notes),
     )
