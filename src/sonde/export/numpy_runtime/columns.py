@@ -25,6 +25,8 @@ from .problem import PredictError, raise_all
 MISSING = frozenset({"", "NA", "N/A", "n/a", "#N/A", "?", "NaN", "nan", "-nan", "NULL", "null"})
 BLANKS = " \t\n\v\f\r\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 SEPARATORS = ("\t", ";", "|", ",")  # where two cut equally well the earlier: a comma may be a decimal comma
+# Formats that need a library → the function of Polars that reads them.
+READ = {".parquet": "read_parquet", ".pq": "read_parquet", ".arrow": "read_ipc", ".feather": "read_ipc", ".ipc": "read_ipc"}
 SAMPLE = 1000  # rows that the separator is told from
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _FRACTION = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
@@ -172,8 +174,9 @@ def _read_file(path: Path, needed: Sequence[str], published: Sequence[str]) -> T
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if suffix in (".npy", ".npz"):
         return _from_array(read_array(path))
-    if suffix in (".parquet", ".pq", ".arrow", ".feather", ".ipc"):
-        raise PredictError(f"{suffix} files are not read without Polars", where=str(path), remedy="save the table as CSV or JSON lines")
+    if suffix in READ:
+        remedy = f"save it as CSV, as with Polars: pl.{READ[suffix]}({path.name!r}).write_csv({path.stem + '.csv'!r}); or use `sonde predict`"
+        raise PredictError(f"{suffix} files are not read with NumPy alone", where=str(path), remedy=remedy)
     text = _decoded(raw, path)
     if suffix in (".json", ".jsonl", ".ndjson"):
         return _read_json(text, path, lines=suffix != ".json")

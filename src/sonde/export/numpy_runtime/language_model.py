@@ -8,7 +8,8 @@ import numpy as np
 
 from .graph import Graph
 from .problem import PredictError
-from .text import SPECIALS, UNKNOWN, pieces, read_texts, tokens_of
+from .subwords import SPECIALS, UNKNOWN
+from .text import formed, read_texts, tokenizer_of
 
 State = tuple[np.ndarray, ...]
 
@@ -18,7 +19,7 @@ class LanguageModel:
 
     def __init__(self, graph: Graph, preprocessing: dict[str, Any]) -> None:
         self.graph, self.preprocessing = graph, preprocessing
-        self.pieces = pieces(preprocessing["preparation"]["tokenizer"])
+        self.tokenizer = tokenizer_of(preprocessing["preparation"])
 
     def read(self, tokens: np.ndarray, state: State | None = None) -> tuple[np.ndarray, State]:
         """Logits (row, step, token) after each of `tokens` int64 (row, step), and the state to go on from (None: the first one)."""
@@ -35,7 +36,8 @@ class LanguageModel:
         """What the model writes after `prompt`: `length` tokens, the likeliest each time, or drawn at a `temperature` above 0."""
         draw = np.random.default_rng(seed)
         prompt = prompt or "\n"
-        logits, state = self.read(self._tokens(prompt, "the prompt")[None])
+        said = self._tokens(prompt, "the prompt")
+        logits, state = self.read(said[None])
         written: list[int] = []
         while len(written) < length:
             scores = logits[0, -1].astype(np.float64)
@@ -46,7 +48,8 @@ class LanguageModel:
             else:
                 written.append(int(scores.argmax()))
             logits, state = self.read(np.array([written[-1:]]), state)
-        return "".join(self.pieces[token] for token in written)
+        # Decoded after the prompt, as a piece may go on with its last word, or with a letter of several bytes.
+        return self.tokenizer.decode([*said.tolist(), *written])[len(self.tokenizer.decode(said.tolist())) :]
 
     def predict(self, source: Any) -> dict[str, Any]:
         """Of each text (a file's path, or a list of texts): how many tokens, their perplexity given those before, and the likeliest next piece."""
@@ -59,12 +62,12 @@ class LanguageModel:
             answer["tokens"].append(len(tokens))
             answer["unknown"].append(int((tokens == UNKNOWN).sum()))
             answer["perplexity"].append(float(np.exp(-following.mean())) if len(following) else float("nan"))
-            answer["prediction"].append(self.pieces[int(log_p[-1].argmax())])
+            answer["prediction"].append(self.tokenizer.decode([int(log_p[-1].argmax())]))
             answer["probability"].append(float(np.exp(log_p[-1].max())))
         return answer
 
     def _tokens(self, text: str, where: str) -> np.ndarray:
-        tokens = tokens_of(text, self.preprocessing["preparation"])
+        tokens = np.array(self.tokenizer.encode(formed(text, self.preprocessing["preparation"]["form"])), dtype=np.int64)
         if not len(tokens):
             raise PredictError("there is no text", where=where, remedy="give at least one character")
         return tokens

@@ -77,8 +77,24 @@ class Model:
         return prediction | {f"probability:{name}": probabilities[:, place] for place, name in enumerate(classes)}
 
 
-def load(folder: str | Path) -> Model | LanguageModel:
+class Folds:
+    """The models of a K-fold, each with a preprocessing of its own; their outputs are averaged."""
+
+    def __init__(self, models: list[Model]) -> None:
+        self.models, self.preprocessing = models, models[0].preprocessing
+
+    def predict(self, source: Any) -> dict[str, Any]:
+        """As Model.predict."""
+        encoded = [model.encode(source) for model in self.models]
+        outputs = np.mean([model.outputs(*inputs) for model, (_, inputs) in zip(self.models, encoded, strict=True)], axis=0)
+        return {"name": encoded[0][0], **self.models[0].answer(outputs)}
+
+
+def load(folder: str | Path) -> Model | Folds | LanguageModel:
     """The model in an exported folder."""
     folder = Path(folder)
+    if (folder / "folds").is_dir():
+        folds = sorted((folder / "folds").iterdir(), key=lambda fold: int(fold.name))
+        return Folds([Model(Graph.load(fold), read_json(fold / "preprocessing.json")) for fold in folds])
     preprocessing = read_json(folder / "preprocessing.json")
     return (LanguageModel if preprocessing["kind"] == "running-text" else Model)(Graph.load(folder), preprocessing)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .columns import read_array
+from .idx import NAME, read_idx
 from .problem import PredictError
 
 Image: Any
@@ -24,7 +25,7 @@ _ALPHA = frozenset({"LA", "La", "RGBA", "RGBa", "PA"})
 
 
 def encode(source: Any, preprocessing: dict[str, Any]) -> tuple[list[str], tuple[np.ndarray, ...]]:
-    """Names and pictures from an array (n, height, width[, channels]), a .npy or .npz file, picture files, or a folder of them."""
+    """Names and pictures from an array (n, height, width[, channels]), a .npy, .npz or IDX file, picture files, or a folder of them."""
     fitted = preprocessing["preparation"]
     size, channels = fitted["size"], fitted["channels"]
     called, pictures = _pictures(source, size)
@@ -65,6 +66,9 @@ def _pictures(source: Any, size: int) -> tuple[list[str], Sequence[np.ndarray] |
         if path.suffix.lower() in (".npy", ".npz"):
             array = _from_array(read_array(path), str(path))
             return [f"{path.stem}[{place}]" for place in range(len(array))], array
+        if NAME.search(path.name):
+            array = _from_array(read_idx(path), str(path))
+            return [f"{path.resolve().parent.name}[{place}]" for place in range(len(array))], array
         if path.is_dir():
             files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and not _hidden(file.relative_to(path)))
             called = [f"{path.resolve().name}/{file.relative_to(path).as_posix()}" for file in files]
@@ -73,7 +77,7 @@ def _pictures(source: Any, size: int) -> tuple[list[str], Sequence[np.ndarray] |
     elif isinstance(source, Sequence) and all(isinstance(each, (str, Path)) for each in source):
         files, called = [Path(each) for each in source], [str(each) for each in source]
     else:
-        remedy = "give an array (n, height, width[, channels]), a .npy file, picture files, or a folder of them"
+        remedy = "give an array (n, height, width[, channels]), a .npy or IDX file, picture files, or a folder of them"
         raise PredictError(f"pictures cannot be read from {type(source).__name__}", where="the data", remedy=remedy)
     if not files:
         raise PredictError("there is no picture here", where=str(source), remedy="give a folder of pictures, or an array")

@@ -1,34 +1,66 @@
-"""Text as tokens and back: characters or words, running text or padded sentences."""
+"""Text as tokens and back, running text or padded sentences."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from .columns import read_table
 from .problem import PredictError
+from .subwords import REPLACEMENT, SPECIALS, UNKNOWN, BytePairs, WordPieces
 
-SPECIALS = 4  # padding, unknown, begin and end are the first pieces of every vocabulary
-UNKNOWN = 1
 _WORD = re.compile(r" ?\w+| ?[^\w\s]|\s")
 _OTHER = re.compile("[^a-z]+")
 
 
-def pieces(tokenizer: dict[str, Any]) -> list[str]:
-    """What each token stands for in a text; padding, begin and end for nothing, an unknown one for `�`."""
-    return ["", "\N{REPLACEMENT CHARACTER}", "", "", *(tokenizer["alphabet"] if tokenizer["name"] == "characters" else tokenizer["words"])]
+@runtime_checkable
+class Tokenizer(Protocol):
+    """Between text and the numbers of its pieces."""
+
+    def encode(self, text: str) -> list[int]:
+        """The numbers of a text's pieces."""
+        ...
+
+    def decode(self, numbers: list[int]) -> str:
+        """The text of some pieces: padding, begin and end stand for nothing, an unknown one for `�`."""
+        ...
 
 
-def tokens_of(text: str, fitted: dict[str, Any]) -> np.ndarray:
-    """The numbers of a text's pieces, int64. `fitted`: the preparation, with its tokeniser and the form of the text."""
-    tokenizer = fitted["tokenizer"]
-    cut = CUTS[tokenizer["name"]](formed(text, fitted["form"]), tokenizer)
-    known = {piece: number for number, piece in enumerate(pieces(tokenizer)) if number >= SPECIALS}
-    return np.array([known.get(piece, UNKNOWN) for piece in cut], dtype=np.int64)
+class Listed:
+    """Pieces that are cut by their form, whatever they are, and looked up: characters, and words with the blank before them."""
+
+    def __init__(self, pieces: Sequence[str], cut: Callable[[str], Sequence[str]], *, sentences: bool) -> None:
+        self.pieces = ["", REPLACEMENT, "", "", *pieces]
+        self.numbers = {piece: number for number, piece in enumerate(pieces, SPECIALS)}
+        self.cut, self.sentences = cut, sentences
+
+    def encode(self, text: str) -> list[int]:
+        """As Tokenizer.encode."""
+        return [self.numbers.get(piece, UNKNOWN) for piece in self.cut(f" {text}" if self.sentences else text)]
+
+    def decode(self, numbers: list[int]) -> str:
+        """As Tokenizer.decode."""
+        text = "".join([self.pieces[number] for number in numbers])
+        return text[1:] if self.sentences and text.startswith(" ") else text
+
+
+# name of a tokeniser → how it is made from its saved values. One that is not here cannot be exported.
+TOKENIZERS: dict[str, Callable[[dict[str, Any]], Tokenizer]] = {
+    "characters": lambda fitted: Listed(fitted["alphabet"], list, sentences=False),
+    "words": lambda fitted: Listed(fitted["words"], _WORD.findall, sentences=fitted["sentences"]),
+    "bpe": BytePairs,
+    "wordpiece": WordPieces,
+}
+
+
+def tokenizer_of(preparation: dict[str, Any]) -> Tokenizer:
+    """The tokeniser of a preparation."""
+    fitted = preparation["tokenizer"]
+    return TOKENIZERS[fitted["name"]](fitted)
 
 
 def formed(text: str, form: str) -> str:
@@ -39,14 +71,6 @@ def formed(text: str, form: str) -> str:
     return lower if form == "lower" else _OTHER.sub(" ", lower).lstrip(" ")
 
 
-def _words(text: str, tokenizer: dict[str, Any]) -> list[str]:
-    return _WORD.findall(f" {text}" if tokenizer.get("sentences") else text)
-
-
-# name of a tokeniser → text in pieces. One that is not here cannot be exported.
-CUTS: dict[str, Callable[[str, dict[str, Any]], Sequence[str]]] = {"characters": lambda text, _: text, "words": _words}
-
-
 def encode(source: Any, preprocessing: dict[str, Any]) -> tuple[list[str], tuple[np.ndarray, ...]]:
     """Names (row numbers) and inputs of sentences: tokens int64 (row, length), 0 after each one's end, and lengths int64 (row,)."""
     fitted, column = preprocessing["preparation"], preprocessing["text"]
@@ -55,7 +79,8 @@ def encode(source: Any, preprocessing: dict[str, Any]) -> tuple[list[str], tuple
     table = read_table(source, needed=[column])
     called = fitted["column"] if column not in table.columns and fitted["column"] in table.columns else column
     texts = ["" if value is None else str(value) for value in table.column(called).values]
-    rows = [tokens_of(text, fitted)[: fitted["length"]] for text in texts]
+    tokenizer = tokenizer_of(fitted)
+    rows = [tokenizer.encode(formed(text, fitted["form"]))[: fitted["length"]] for text in texts]
     out = np.zeros((len(rows), fitted["length"]), dtype=np.int64)
     for row, found in zip(out, rows, strict=True):
         row[: len(found)] = found

@@ -1,0 +1,96 @@
+"""Whether an export predicts what its run does, on examples of the training part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sonde.data.contents import Examples
+from sonde.errors import RunError, SondeError
+from sonde.export.numpy_runtime.model import Model
+from sonde.export.numpy_runtime.problem import PredictError
+from sonde.run import Run
+
+TOLERANCE = 1e-5  # of the largest output
+CHECKED = 64  # examples of the training part that are compared
+
+
+def examples_of(run: Run) -> tuple[tuple[Tensor, ...], Examples | None, str]:
+    """Raw inputs to check with, and the examples that they come from; drawn ones where the run's data are not at hand."""
+    try:
+        columns, index, examples = run.part("train")
+    except SondeError:
+        return _drawn(run), None, "drawn inputs, as the run's data are not at hand"
+    chosen = index[np.unique(np.linspace(0, len(index) - 1, min(CHECKED, len(index))).astype(np.int64))]
+    rows = chosen if len(chosen) > 1 else np.repeat(chosen, 2)
+    kept = columns.take(torch.from_numpy(rows)).inputs
+    inputs = tuple(each if each.dtype in (torch.uint8, torch.float32) else each.long() for each in kept)
+    # The windows of a series need the rows before them, so that its examples are not taken apart.
+    apart = None if run.description["kind"] == "series" or "window" in run.preparation.to_json() else examples.take(rows)
+    return inputs, apart, "examples of the training part"
+
+
+def _drawn(run: Run) -> tuple[Tensor, ...]:
+    """Random raw inputs of the right form: pictures; numbers about their mean, a tenth missing; codes."""
+    draw = np.random.default_rng(0)
+    sizes, normalisation = run.preparation.sizes, run.preparation.normalisation
+    if "channels" in sizes:
+        return (torch.from_numpy(draw.integers(0, 256, (CHECKED, sizes["channels"], sizes["size"], sizes["size"]), dtype=np.uint8)),)
+    mean, std = np.atleast_1d(normalisation["mean"]), np.atleast_1d(normalisation["std"])
+    width = sizes["numbers"] if normalisation["kind"] == "series" else len(mean)
+    numbers = mean + std * draw.normal(size=(CHECKED, width))
+    if normalisation["kind"] == "table":
+        numbers[draw.random(numbers.shape) < 0.1] = np.nan
+    codes = [draw.integers(0, size, CHECKED) for size in sizes["categories"]]
+    return (torch.from_numpy(numbers.astype(np.float32)), *([torch.from_numpy(np.stack(codes, axis=1))] if codes else []))
+
+
+def compare_inputs(exported: Model, examples: Examples, inputs: tuple[Tensor, ...], *, where: str) -> None:
+    """The preprocessing: the same examples must become the same raw inputs."""
+    source: Any = examples.frame.to_dicts()
+    if examples.pictures is not None:
+        source = [examples.pictures.read(place) for place in range(len(examples))]
+        alike = len({picture.shape for picture in source}) == 1
+        source = np.stack(source) if alike else None
+    if source is None:  # of different sizes: no array holds them
+        return
+    try:
+        _, theirs = exported.encode(source)
+    except PredictError as error:
+        raise RunError(f"the exported preprocessing fails on training examples ({error})", where=where, remedy="report the data's form") from None
+    for ours, other in zip(inputs, theirs, strict=True):
+        if not np.array_equal(ours.numpy(), other, equal_nan=ours.is_floating_point()):
+            what = "the exported preprocessing makes other inputs of training examples than the run does"
+            raise RunError(what, where=where, remedy="use the run with PyTorch (`sonde predict`), and report the data's form")
+
+
+def compare(exported: Model, model: nn.Module, inputs: tuple[Tensor, ...], *, where: str = "the model") -> float:
+    """The largest difference between the export's outputs and the model's, relative to the largest output of its column.
+
+    Raises RunError where it exceeds 1e-5.
+    """
+    with torch.no_grad():
+        ours = model(*inputs).numpy()
+    try:
+        theirs = exported.outputs(*(each.numpy() for each in inputs))
+    except (TypeError, ValueError, IndexError, KeyError) as error:
+        what = f"the exported graph does not run on NumPy ({error})"
+        raise RunError(what, where=where, remedy="use the run with PyTorch (`sonde predict`), and report the model") from error
+    if theirs.shape != ours.shape or not np.array_equal(np.isfinite(theirs), np.isfinite(ours)):
+        difference = float("inf")
+    else:
+        finite = np.where(np.isfinite(ours), ours, 0).astype(np.float64)
+        gap = np.abs(finite - np.where(np.isfinite(ours), theirs, 0))
+        difference = float(gap.max(initial=0) / max(float(np.abs(finite).max(initial=0)), 1e-30))
+    refuse_apart(difference, where=where)
+    return difference
+
+
+def refuse_apart(difference: float, *, where: str) -> None:
+    """RunError where outputs differ by more than 1e-5 of the largest."""
+    if not difference <= TOLERANCE:
+        what = f"the exported model's outputs differ from the run's by {difference:.1e} of the largest, more than {TOLERANCE:.0e}"
+        raise RunError(what, where=where, remedy="use the run with PyTorch (`sonde predict`), and report the model")

@@ -1,0 +1,126 @@
+"""Subwords for NumPy alone: byte-pair encoding and WordPiece, run from the tables that the run's tokeniser has learned.
+
+Which characters are letters, numbers and marks stands in preprocessing.json, as the run's library has it: tables of Unicode grow with the
+years, and a text would be cut elsewhere by Python's own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from typing import Any
+
+import numpy as np
+
+SPECIALS = 4  # padding, unknown, begin and end are the first pieces of every vocabulary
+UNKNOWN = 1
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+BLANKS = (*range(9, 14), 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)  # Unicode's White_Space
+LONGEST = 100  # a word of more letters is unknown to WordPiece
+# Words with the blank before them, as GPT-2 cuts them (Radford et al. 2019), of a text whose characters stand for their kinds.
+_BYTE_WORDS = re.compile(r"'(?:s|t|re|ve|m|ll|d)| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+", re.ASCII)
+_WORDS = re.compile("!|x+")  # a mark, or what stands between marks and blanks (Devlin et al. 2019)
+_CLOSING = re.compile(r" ([.,!?;:%)\]}])")
+
+
+def byte_letters() -> dict[int, str]:
+    """The letter that stands for each byte: itself where it is printed, else one from 256 on (Radford et al. 2019)."""
+    printed = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printed]
+    return {byte: chr(byte) for byte in printed} | {byte: chr(256 + place) for place, byte in enumerate(others)}
+
+
+def _kinds(others: str, ranges: dict[str, list[list[int]]]) -> np.ndarray:
+    """uint8 (code point,): an ASCII character that stands for the kind of each; `ranges` have first and last code points by it."""
+    kinds = np.full(0x110000, ord(others), dtype=np.uint8)
+    for kind, found in ranges.items():
+        for first, last in found:
+            kinds[first : last + 1] = ord(kind)
+    return kinds
+
+
+def _cut(text: str, kinds: np.ndarray, pattern: re.Pattern[str]) -> list[str]:
+    """The parts of a text at which the text of its characters' kinds matches."""
+    shadow = kinds[np.frombuffer(text.encode("utf-32-le"), dtype="<u4")].tobytes().decode("ascii")
+    return [text[found.start() : found.end()] for found in pattern.finditer(shadow)]
+
+
+class BytePairs:
+    """Byte-pair encoding (Sennrich, Haddow and Birch 2016) on bytes: in each word the pair that was learned first is joined, again and again."""
+
+    def __init__(self, fitted: dict[str, Any]) -> None:
+        model = json.loads(fitted["table"])["model"]
+        self.sentences: bool = fitted["sentences"]
+        self.numbers: dict[str, int] = model["vocab"]
+        self.rank = {tuple(pair): place for place, pair in enumerate(model["merges"])}
+        self.letters = byte_letters()
+        known = {letter: byte for byte, letter in self.letters.items()}
+        written = sorted(self.numbers, key=self.numbers.__getitem__)[SPECIALS:]
+        self.bytes = [b"", REPLACEMENT.encode(), b"", b"", *(bytes(known[letter] for letter in piece) for piece in written)]
+        self.kinds = _kinds("!", {"x": fitted["letters"], "0": fitted["numbers"], "\t": [[point, point] for point in BLANKS]})
+        for kept in "' abcdefghijklmnopqrstuvwxyz":  # that the pattern names
+            self.kinds[ord(kept)] = ord(kept)
+        self.seen: dict[str, list[int]] = {}
+
+    def encode(self, text: str) -> list[int]:
+        """The numbers of the pieces."""
+        text = text.encode("utf-8", "replace").decode("utf-8")
+        return [number for word in _cut(f" {text}" if self.sentences else text, self.kinds, _BYTE_WORDS) for number in self._word(word)]
+
+    def _word(self, word: str) -> list[int]:
+        if word not in self.seen:
+            pieces = [letter for letter in map(self.letters.__getitem__, word.encode()) if letter in self.numbers]
+            while len(pieces) > 1:
+                ranks = [self.rank.get(pair, len(self.rank)) for pair in itertools.pairwise(pieces)]
+                place = ranks.index(min(ranks))
+                if ranks[place] == len(self.rank):
+                    break
+                pieces[place : place + 2] = [pieces[place] + pieces[place + 1]]
+            self.seen[word] = [self.numbers[piece] for piece in pieces]
+        return self.seen[word]
+
+    def decode(self, numbers: list[int]) -> str:
+        """The text of some pieces; bytes that are no UTF-8 give `�`."""
+        text = b"".join([self.bytes[number] for number in numbers]).decode("utf-8", "replace")
+        return text[1:] if self.sentences and text.startswith(" ") else text
+
+
+class WordPieces:
+    """WordPiece (Schuster and Nakajima 2012): of each word the longest piece that is known, then of the rest, whose pieces begin with `##`."""
+
+    def __init__(self, fitted: dict[str, Any]) -> None:
+        self.numbers: dict[str, int] = json.loads(fitted["table"])["model"]["vocab"]
+        self.pieces = sorted(self.numbers, key=self.numbers.__getitem__)
+        self.kinds = _kinds("x", {"!": fitted["marks"], " ": [[point, point] for point in BLANKS]})
+        self.seen: dict[str, list[int]] = {}
+
+    def encode(self, text: str) -> list[int]:
+        """The numbers of the pieces; a word of which a part is not known is one unknown piece."""
+        text = text.encode("utf-8", "replace").decode("utf-8")
+        return [number for word in _cut(text, self.kinds, _WORDS) for number in self._word(word)]
+
+    def _word(self, word: str) -> list[int]:
+        if word not in self.seen:
+            self.seen[word] = self._longest(word) if len(word) <= LONGEST else [UNKNOWN]
+        return self.seen[word]
+
+    def _longest(self, word: str) -> list[int]:
+        found, start = [], 0
+        while start < len(word):
+            before = "##" if start else ""
+            ends = (end for end in range(len(word), start, -1) if before + word[start:end] in self.numbers)
+            end = next(ends, None)
+            if end is None:
+                return [UNKNOWN]
+            found.append(self.numbers[before + word[start:end]])
+            start = end
+        return found
+
+    def decode(self, numbers: list[int]) -> str:
+        """Words with single blanks between them, as blanks are not kept."""
+        words = ""
+        for number in numbers:
+            piece = REPLACEMENT if number == UNKNOWN else "" if number < SPECIALS else self.pieces[number]
+            words += piece[2:] if piece.startswith("##") else f" {piece}" if piece else ""
+        return _CLOSING.sub(r"\1", words.lstrip())
