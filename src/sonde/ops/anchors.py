@@ -19,13 +19,15 @@ from torch import Tensor
 
 from sonde.ops.boxes import centre_to_corners
 
-Shape = tuple[float, float]  # width, height
+Number = int | float
+Shape = tuple[Number, Number]  # width, height
+Stride = Number | tuple[Number, Number]  # pixels from one place to the next, both ways or down and across
 KEPT = 256  # sets of anchors; the largest maps in use have some 10⁵ anchors, 2 MB
 
 _made: OrderedDict[Hashable, Tensor] = OrderedDict()
 
 
-def book_shapes(sizes: Sequence[float], ratios: Sequence[float]) -> tuple[Shape, ...]:
+def book_shapes(sizes: Sequence[Number], ratios: Sequence[Number]) -> tuple[Shape, ...]:
     """The n + m − 1 shapes of n sizes and m ratios: (s₁,r₁) … (s_n,r₁), (s₁,r₂) … (s₁,r_m), each (s·√r, s/√r).
 
     Not all n·m: those with s₁ or r₁ suffice (Zhang et al., "Dive into deep learning", section 14.4). ValueError without a size or a ratio.
@@ -35,7 +37,7 @@ def book_shapes(sizes: Sequence[float], ratios: Sequence[float]) -> tuple[Shape,
     return tuple((size * ratio**0.5, size / ratio**0.5) for size, ratio in pairs)
 
 
-def crossed_shapes(sizes: Sequence[float], ratios: Sequence[float], *, rounded: bool = False) -> tuple[Shape, ...]:
+def crossed_shapes(sizes: Sequence[Number], ratios: Sequence[Number], *, rounded: bool = False) -> tuple[Shape, ...]:
     """Every size with every ratio height/width, ratio by ratio: each (s/√r, s·√r), as region proposals use them (Ren et al. 2015, section 3.1.1).
 
     `rounded`: half widths and heights to whole pixels, as the published weights were trained. ValueError without a size or a ratio.
@@ -45,7 +47,7 @@ def crossed_shapes(sizes: Sequence[float], ratios: Sequence[float], *, rounded: 
     return tuple((2.0 * round(w / 2), 2.0 * round(h / 2)) for w, h in shapes) if rounded else tuple(shapes)
 
 
-def ssd_shapes(scales: Sequence[float], ratios: Sequence[Sequence[float]], *, size: float) -> tuple[tuple[Shape, ...], ...]:
+def ssd_shapes(scales: Sequence[Number], ratios: Sequence[Sequence[Number]], *, size: Number) -> tuple[tuple[Shape, ...], ...]:
     """The shapes of each level of SSD (Liu et al. 2016, section 2.2): for level k with scale s_k, in shares of the picture's `size` in pixels,
 
     (s_k, s_k), (√(s_k s_{k+1}), √(s_k s_{k+1})), and for each ratio a > 1 given (s_k√a, s_k/√a), (s_k/√a, s_k√a).
@@ -67,8 +69,8 @@ def anchors(
     width: int,
     shapes: tuple[Shape, ...],
     *,
-    stride: float | tuple[float, float],
-    centre: float = 0.5,
+    stride: Stride,
+    centre: Number = 0.5,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, "anchor 4"]:
@@ -93,8 +95,8 @@ def anchors(
 def unit_anchors(
     height: int,
     width: int,
-    sizes: Sequence[float],
-    ratios: Sequence[float],
+    sizes: Sequence[Number],
+    ratios: Sequence[Number],
     *,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
@@ -113,8 +115,8 @@ def level_anchors(
     maps: Sequence[tuple[int, int]],
     shapes: Sequence[tuple[Shape, ...]],
     *,
-    strides: Sequence[float | tuple[float, float]],
-    centre: float = 0.5,
+    strides: Sequence[Stride],
+    centre: Number = 0.5,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, "anchor 4"]:
@@ -128,7 +130,7 @@ def level_anchors(
 
 
 def points(
-    height: int, width: int, *, stride: float, centre: float = 0.5, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+    height: int, width: int, *, stride: Number, centre: Number = 0.5, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "place 2"]:
     """The centres (x, y) of all places in pixels of the picture, for heads without anchors; kept between calls."""
 
@@ -139,7 +141,7 @@ def points(
     return _kept(("points", height, width, stride, centre, torch.device(device), dtype), make)
 
 
-def _places(count: int, stride: float, centre: float, device: torch.device | str) -> Tensor:
+def _places(count: int, stride: Number, centre: Number, device: torch.device | str) -> Tensor:
     # In float64, so that the same anchor is the same float32 number whatever the map's size.
     return (torch.arange(count, dtype=torch.float64, device=device) + centre) * stride
 
@@ -163,6 +165,6 @@ def _kept(key: Hashable, make: Callable[[], Tensor]) -> Tensor:
     return found
 
 
-def _some(sizes: Sequence[float], ratios: Sequence[float]) -> None:
+def _some(sizes: Sequence[Number], ratios: Sequence[Number]) -> None:
     if not sizes or not ratios:
         raise ValueError(f"anchors need at least one size and one ratio; there are {len(sizes)} and {len(ratios)}")

@@ -76,7 +76,7 @@ def paired_generalised_iou(a: Float[Tensor, "*#n 4"], b: Float[Tensor, "*#n 4"])
     return shared / _positive(union) - (around - union) / _positive(around)
 
 
-def clip(boxes: Float[Tensor, "*n 4"], *, height: float, width: float) -> Float[Tensor, "*n 4"]:
+def clip(boxes: Float[Tensor, "*n 4"], *, height: int | float, width: int | float) -> Float[Tensor, "*n 4"]:
     """Corner boxes cut to 0 … `width` and 0 … `height`; what lies outside shrinks onto the edge."""
     left, top, right, bottom = boxes.unbind(-1)
     return torch.stack([left.clamp(0, width), top.clamp(0, height), right.clamp(0, width), bottom.clamp(0, height)], -1)
