@@ -161,7 +161,7 @@ def fit_scenes(train: Selection, data: recipe.Data) -> ScenePreparation:
     return ScenePreparation(channels, longer, (height, width), tuple(mean.tolist()), spreads, float(np.median(scales)), why)
 
 
-def scale_of(width: float, height: float, longer: int, canvas: tuple[int, int]) -> float:
+def scale_of(width: int, height: int, longer: int, canvas: tuple[int, int]) -> float:
     """The factor by which a picture is scaled: its longer side to `longer`, or less, so that it fits on the canvas (height, width)."""
     return float(min(longer / max(width, height), canvas[0] / height, canvas[1] / width))
 
