@@ -31,7 +31,7 @@ from sonde.ops.mining import hard_negatives
 from sonde.ops.offsets import decode, encode
 
 # Three valid 3×3 windows must fit on the last maps of the VGG body; smaller pictures are padded.
-VGG_LEAST = 257
+VGG_LEAST = 268
 # The published distances of anchors at 300 pixels.
 PUBLISHED_SIZE, PUBLISHED_STRIDES = 300, (8.0, 16.0, 32.0, 64.0, 100.0, 300.0)
 # A truth is matched with about so many anchors. Known without the model, unlike the number itself, it keeps the loss near the paper's.
@@ -200,7 +200,7 @@ class SSD(nn.Module):
         ratios = config.ratios
         if len(ratios) != len(self.backbone.widths) or len(config.scales) != len(ratios) + 1:
             raise ValueError(f"{len(self.backbone.widths)} levels need as many ratios and one scale more: {len(ratios)}, {len(config.scales)}")
-        self.shapes = ssd_shapes(config.scales, ratios, size=config.size)
+        self.shapes = ssd_shapes(config.scales, ratios, size=float(config.size))
         bias = 0.0 if config.negatives == "mined" else float(torch.tensor(PRIOR).logit())
         self.head = Heads(self.backbone.widths, [len(level) for level in self.shapes], config.classes + 1, bias=bias)
         self.stages = {stage: tuple(f"backbone.{name}" for name in names) for stage, names in self.backbone.stages.items()}

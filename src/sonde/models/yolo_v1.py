@@ -116,7 +116,7 @@ class YoloV1(nn.Module):
             x = F.adaptive_avg_pool2d(x, cells)
         found = self.output(self.dropout(F.leaky_relu(self.dense(x.flatten(1)), SLOPE)))
         found = found if found.dtype in (torch.float32, torch.float64) else found.float()
-        found = found.view(len(images), cells**2, -1)
+        found = found.view(len(images), cells**2, 5 * self.config.boxes + self.config.classes)
         boxes = 5 * self.config.boxes
         return found[..., :boxes].unflatten(2, (-1, 5)), found[..., boxes:]
 

@@ -8,13 +8,13 @@ State keys are torchvision's: inner_blocks.i.0 are the 1×1 convolutions, layer_
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-Maps = list[Float[Tensor, "batch channel _height _width"]]
+Maps = list[Float[Tensor, "batch _channel _height _width"]]
 
 
 class FeaturePyramid(nn.Module):
@@ -39,6 +39,7 @@ class FeaturePyramid(nn.Module):
         return [*found, F.max_pool2d(found[-1], 1, 2)]
 
 
+@runtime_checkable
 class Backbone(Protocol):
     """A body for photographs, of which the maps of its stages are used: `widths` channels each, the finest first."""
 

@@ -6,7 +6,7 @@ State keys are torchvision's: backbone.body.…, backbone.fpn.…, rpn.head.…,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -74,6 +74,7 @@ class RegionHeads(nn.Module):
         return logits, offsets
 
 
+@runtime_checkable
 class TwoStage(Protocol):
     """A model that is made of these parts."""
 
