@@ -6,7 +6,7 @@ import tempfile
 import time as time_module
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -43,7 +43,11 @@ def data(
     seed: Annotated[int | None, flag("seed")] = None,
     task: Annotated[str | None, flag("task")] = None,
     against: Annotated[str | None, Parameter(help="the data, or the run, that a model was trained on: say what has shifted since")] = None,
-    to: Annotated[Path | None, Parameter(help="fetch a named set into this folder, for a machine without network")] = None,
+    to: Annotated[Path | None, Parameter(help="fetch a named set into this folder, for a machine without network; with --to-format: write there")] = None,
+    to_format: Annotated[
+        Literal["coco", "voc", "yolo", "csv"] | None, Parameter(help="write pictures with boxes or masks in another form into the folder --to")
+    ] = None,
+    on_error: Annotated[Literal["stop", "skip"] | None, flag("on_error")] = None,
     out: Annotated[Path | None, Parameter(help="write an HTML page with pictures, columns and problems [with --augment: NAME.html]")] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -55,9 +59,11 @@ def data(
     flags = given(locals())
     if source is None:
         return _sets(json=json)
-    if to is not None:
+    if to is not None and to_format is None:
         return _fetch(source, to, json=json, quiet=quiet)
     chosen = recipe.with_flags(recipe.Recipe(data=recipe.Data(path=source)), flags)
+    if to_format is not None:
+        return _convert(chosen, to_format, to, json=json)
     if chosen.data.augment:
         _check_augmentation(chosen)
     content, found, dataset = _examine(chosen)
@@ -164,6 +170,26 @@ def _sets(*, json: bool) -> Answer:
     sets = known_sets()
     text = table(list(sets.items()), ("set", "what it is")) + "\n\nsonde train NAME trains on one; sonde data NAME --to DIR fetches one"
     return Answer({"sets": [{"name": name, "description": line} for name, line in sets.items()]}, text, json=json)
+
+
+def _convert(chosen: recipe.Recipe, form: str, to: Path | None, *, json: bool) -> Answer:
+    """Annotations in another form. What is wrong with them stops it, as it stops training; --on-error skip leaves such pictures out."""
+    from sonde.data.convert import convert
+    from sonde.data.open import open_data
+    from sonde.errors import DataError
+
+    if to is None:
+        raise UsageError("where is it to be written?", where="--to-format", remedy="name a new folder with --to")
+    content = open_data(chosen.data.path, chosen.data)
+    errors = [problem for problem in content.problems if problem.level == "error"]
+    if errors:
+        raise DataError(errors)
+    done = convert(content, form, to)
+    said = [f"{problem.where}: {problem.found}" for problem in content.problems if problem.level == "warning"]
+    notes = [*done.notes, *said]
+    what = f"{done.files:,} pictures" + (f" with {done.objects:,} objects" if done.objects else "")
+    text = "\n".join([f"{what} written as {form} to {to}", *(f"note: {note}" for note in notes)])
+    return Answer({"format": form, "folder": str(to), "pictures": done.files, "objects": done.objects, "notes": notes}, text, json=json)
 
 
 def _fetch(name: str, to: Path, *, json: bool, quiet: bool) -> Answer:

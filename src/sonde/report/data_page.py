@@ -15,6 +15,9 @@ from sonde.report.page import attempt, foot
 from sonde.report.read import Pictures, View, problems
 
 
+CLASSED = {"boxes": "objects of each [class] there are", "masks": "pictures show each [class]"}
+
+
 def write_data_page(findings: dict[str, Any], folder: Path, out: Path, *, examples: bool = True) -> Path:
     """The findings of the doctor (the values of data.json) as one HTML file that needs nothing else.
 
@@ -51,7 +54,7 @@ def write_data_page(findings: dict[str, Any], folder: Path, out: Path, *, exampl
         (
             "classes",
             "Classes",
-            "How many [examples|example] each [class] has. A rare class is easily overlooked.",
+            f"How many {CLASSED.get(text(found.get('kind')), '[examples|example] each [class] has')}. A rare class is easily overlooked.",
             lambda: data_section.balance(found, view),
         ),
         (

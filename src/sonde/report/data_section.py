@@ -108,6 +108,7 @@ def balance(data: dict[str, Any], view: View) -> Markup:
     parts = [part for part in (*PARTS, "all") if any(count(counts.get(part)) for _, counts in found)]
     if len(found) < 2 or not parts:
         return Markup("")
+    what = {"boxes": "objects", "masks": "pictures"}.get(text(data.get("kind")), "examples")
     kinds = {"train": "training", "validation": "validation", "test": "test", "all": "training"}
 
     def size(row: tuple[str, dict[str, Any]]) -> int:
@@ -127,7 +128,7 @@ def balance(data: dict[str, Any], view: View) -> Markup:
         else "Some classes have no example."
     )
     if len(found) <= CLASSES_SHOWN:
-        return bars("Examples per class", [bar(row) for row in found], legend_of=entries, note=ratio)
+        return bars(f"{what.capitalize()} per class", [bar(row) for row in found], legend_of=entries, note=ratio)
     half = CLASSES_SHOWN // 2
     note = f"{show(len(found))} classes. {ratio}"
     return join(
