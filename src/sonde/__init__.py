@@ -52,6 +52,7 @@ def train(
     momentum: float | None = None,
     weight_decay: float | None = None,
     body_lr: float | None = None,
+    layer_decay: float | None = None,
     schedule: Literal["constant", "step", "cosine", "one-cycle"] | None = None,
     warmup: float | None = None,
     clip: float | None = None,

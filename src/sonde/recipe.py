@@ -96,6 +96,7 @@ class Optim(Section):
     weight_decay: NonNegativeFloat | None = Field(None, description="λ of (1 − ηλ)w − ηg")
     decay_bias: bool = Field(False, description="decay biases and norms too")
     body_lr: float = Field(1.0, gt=0, le=1, description="learning rate of all but the head, as a multiple of lr")
+    layer_decay: float = Field(1.0, gt=0, le=1, description="learning rate of each stage, as a multiple of the next one's towards the head")
     bias_lr: PositiveFloat = Field(1.0, description="learning rate of biases and norms, as a multiple of lr")
     schedule: Literal["constant", "step", "cosine", "one-cycle"] | None = Field(None, description="learning rate over the steps")
     warmup: NonNegativeFloat = Field(0.0, description="share of the steps over which the rate rises from 0")

@@ -17,6 +17,7 @@ from sonde.data.batch import Batch
 from sonde.errors import RecipeError
 from sonde.nn.batch_norm import BatchNorm
 from sonde.nn.prepared import Prepared
+from sonde.nn.stages import stage_by_name, stages_of
 from sonde.optim import optimizers
 from sonde.optim.clip import clip
 from sonde.recipe import Optim, Recipe
@@ -96,6 +97,20 @@ def test_body_lr_is_a_multiple_of_the_rate_in_every_group() -> None:
     plain = build_optimizer(Optim(name="momentum"), model, lr=0.5)
     same = optimizers.build("momentum", model, lr=0.5)
     assert [group["names"] for group in plain.param_groups] == [group["names"] for group in same.param_groups]
+
+
+def test_layer_decay_is_a_multiple_from_stage_to_stage() -> None:
+    model = network()
+    stages = list(stages_of(model))
+    optimizer = build_optimizer(Optim(name="adamw", layer_decay=0.5, body_lr=0.8), model, lr=1.0)
+    of = {name: group["lr"] for group in optimizer.param_groups for name in group["names"]}
+    for name, stage in stage_by_name(model).items():
+        if name in of:
+            below = len(stages) - 1 - stages.index(stage)
+            assert of[name] == pytest.approx(0.8 * 0.5**below if below else 1.0)
+    assert len(set(of.values())) == len(stages)
+    with pytest.raises(RecipeError, match=r"--layer-decay: this model has no body, it is all head"):
+        build_optimizer(Optim(name="adamw", layer_decay=0.5), nn.Linear(2, 2), lr=1.0)
 
 
 def test_one_step_moves_the_body_by_its_share(data: Path, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def train(
     momentum: Annotated[float | None, flag("momentum")] = None,
     weight_decay: Annotated[float | None, flag("weight_decay")] = None,
     body_lr: Annotated[float | None, flag("body_lr")] = None,
+    layer_decay: Annotated[float | None, flag("layer_decay")] = None,
     schedule: Annotated[Literal["constant", "step", "cosine", "one-cycle"] | None, flag("schedule")] = None,
     warmup: Annotated[float | None, flag("warmup")] = None,
     clip: Annotated[float | None, flag("clip")] = None,

@@ -91,6 +91,8 @@ WORDS = 1_024
 # Sentences, to classify or to tag: as above, and the updates to aim at. A bag of embeddings knows its words by heart after a few epochs.
 _SENTENCES: dict[str, tuple[str, float, float, str, int]] = {"embedding-bag": ("adamw", 1e-2, 1e-2, "one-cycle", 275)}
 _READERS = ("adamw", 2e-3, 1e-2, "one-cycle", 1_200)
+# BERT from published weights: Devlin et al. 2018, section A.3, tried rates of 2e-5 … 5e-5, batches of 16 and 32, two to four epochs.
+_TUNED = ("adamw", 5e-5, 1e-2, "one-cycle", 3)
 
 # Models that need no epochs, and the solver of which that holds.
 _SOLVED = {"linear-regression": "closed-form", "visual-words": "svm"}
@@ -131,6 +133,10 @@ def complete(recipe: Recipe, facts: Facts) -> Recipe:
         batch = recipe.training.batch_size or LANES
         steps = recipe.task.options.get("steps", WINDOW)
         epochs = _epochs(facts.tokens, batch * (steps if isinstance(steps, int) else WINDOW), updates=3_000, most=50)
+    elif facts.kind in ("text", "tagged") and name.startswith("bert-") and recipe.model.weights is not None:
+        optimizer, lr, decay, schedule, epochs = _TUNED
+        chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
+        batch = recipe.training.batch_size or 32
     elif facts.kind in ("text", "tagged"):
         optimizer, lr, decay, schedule, updates = _SENTENCES.get(name, _READERS)
         chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
