@@ -151,7 +151,7 @@ def _present(masks: Pictures, row: int) -> np.ndarray:
 
 
 
-def figures(subject: Subject) -> dict[str, float]:
+def figures(subject: Subject) -> dict[str, float | int]:
     """How many objects the training pictures hold, for data.json; nothing of masks."""
     if subject.content.kind != "boxes" or not len(subject.train):
         return {}
