@@ -41,6 +41,7 @@ NAMES = (
     "resnet18_training",
     "cifar10_resnet20",
     "cifar10_airbench",
+    "camvid",
     "flowers_visual_words",
     "flowers_fine_tuning",
     "decoding",

@@ -24,7 +24,7 @@ BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL
 
 
 def draw(folder: Path) -> None:
-    """houses.csv, new.csv, sales.csv, leaves/, new.png, book.txt, pairs.tsv, and the contest leaves.csv, test.csv, sample.csv."""
+    """houses.csv, new.csv, sales.csv, leaves/, new.png, street/ with masks, book.txt, pairs.tsv, and the contest leaves.csv, test.csv, sample.csv."""
     draws = np.random.default_rng(0)
 
     def houses(rows: int) -> list[str]:
@@ -47,6 +47,14 @@ def draw(folder: Path) -> None:
             picture = draws.integers(0, 60, (32, 32, 3), np.uint8) + np.uint8(colour)
             Image.fromarray(picture).save(folder / "leaves" / label / f"{number}.png")
     Image.fromarray(picture).save(folder / "new.png")
+    (folder / "street" / "images").mkdir(parents=True)
+    (folder / "street" / "masks").mkdir()
+    for number in range(10):
+        mask = np.zeros((32, 48), np.uint8)
+        mask[8 + number : 20 + number, 10:30] = 1
+        Image.fromarray(mask).save(folder / "street" / "masks" / f"{number}.png")
+        Image.fromarray(draws.integers(0, 60, (32, 48, 3), np.uint8) + 120 * mask[..., None]).save(folder / "street" / "images" / f"{number}.png")
+    (folder / "street" / "classes.txt").write_text("ground\nbox\n")
     (folder / "book.txt").write_text("".join(sentence(draws) for _ in range(600)))
     numbers = ["one", "two", "three", "four", "five", "six"]
     chosen = [draws.integers(0, 6, draws.integers(1, 5)) for _ in range(120)]

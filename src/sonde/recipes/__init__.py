@@ -56,6 +56,7 @@ RECIPES: dict[str, str] = {
     "time-machine-letters": "time-machine-letters.toml",
     "shakespeare-lstm": "shakespeare-lstm.toml",
     "tiny-shakespeare-skip-gram": "tiny-shakespeare-skip-gram.toml",
+    "camvid-u-net": "camvid-u-net.toml",
 }
 
 
