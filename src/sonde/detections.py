@@ -158,10 +158,12 @@ def box_curves(found: pl.DataFrame, examples: Examples, classes: Sequence[str]) 
     return curves(true_objects(examples, classes), detections, pictures=len(examples), classes=len(classes))
 
 
-def image_id(name: str, number: int) -> int:
-    """The number of a picture in COCO's files: that which its file is called by (`000000532481.jpg`), else its place, counted from 1."""
-    stem = PurePath(name).stem
-    return int(stem) if stem.isdecimal() else number + 1
+def image_ids(found: pl.DataFrame) -> dict[int, int]:
+    """COCO's number of each picture of the rows: what its file is called by where all are called by numbers (`000000532481.jpg`), else its place, from 1."""
+    named = found.select("picture", "image").unique(maintain_order=True).rows()
+    stems = [PurePath(str(image)).stem for _, image in named]
+    numbered = all(stem.isdecimal() for stem in stems) and len({int(stem) for stem in stems}) == len(stems)
+    return {picture: int(stem) if numbered else picture + 1 for (picture, _), stem in zip(named, stems, strict=True)}
 
 
 def coco_results(found: pl.DataFrame, classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -169,12 +171,12 @@ def coco_results(found: pl.DataFrame, classes: Sequence[str]) -> list[dict[str, 
 
     Of masks also segmentation, a run-length code.
     """
-    numbers = {name: number for number, name in enumerate(classes, start=1)}
+    numbers, ids = {name: number for number, name in enumerate(classes, start=1)}, image_ids(found)
     results = []
     for row in found.filter(pl.col("label").is_not_null()).iter_rows(named=True):
         box = [row["left"], row["top"], row["right"] - row["left"], row["bottom"] - row["top"]]
         result = {
-            "image_id": image_id(row["image"], row["picture"]),
+            "image_id": ids[row["picture"]],
             "category_id": numbers[row["label"]],
             "bbox": [round(value, 3) for value in box],
             "score": round(row["score"], 6),

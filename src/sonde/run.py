@@ -224,11 +224,13 @@ class Run:
 
         Columns: `name` (the id column's value, the picture's name, the date or the row number), `prediction`, and what
         the task adds, such as `probability:<class>`, or `share:<class>` of the picture where each pixel has a class. A series is also
-        forecast beyond its end. Of a detector a row an object, the surest of a picture first: `image`, `label`, `score`, `left`, `top`, `right`, `bottom` in pixels of the picture, and `outline` where it finds masks; of a
-        picture without objects one row, empty but for its name.
+        forecast beyond its end. Of a detector there is a row an object, the surest of a picture first: `image`, `label`, `score`, `left`,
+        `top`, `right`, `bottom` in pixels of the picture, and `outline` where it finds masks; a picture without objects has one row, empty but for its name.
         """
         content = open_new(source, self.recipe.data, self.description["kind"])
         examples = content.examples
+        if self._finds_objects:
+            return self.objects(examples).drop("picture")
         if self.description["task"]["name"] == "forecasting":
             purpose = "to forecast from: a series is predicted from its own past"
             require_columns(content, examples, self.target.columns, purpose=purpose, remedy="give data with this column")
@@ -237,8 +239,6 @@ class Run:
             return segments.table(self.planes(examples), self.task.classes)  # type: ignore[attr-defined]
         prediction, index = self.predict_tensor(examples)
         chosen = examples if len(index) == len(examples) else examples.take(index)
-        if self._finds_objects:
-            return objects_of(prediction, chosen, self.preparation, self.target.values).drop("picture")
         return pl.DataFrame({"name": names(chosen, self.recipe.data.id or content.time, index), **self.task.table(prediction)})
 
     def planes(self, examples: Examples, looking: segments.Looking | None = None) -> Iterator[segments.Segments]:
@@ -247,6 +247,16 @@ class Run:
         return segments.segments(
             [run.model for run in runs], [run.preparation for run in runs], examples, device=self.device, looking=looking
         )
+
+    def opened(self, source: Any) -> Examples:
+        """New examples of the kind that the run learned from: a path, a frame, arrays, a list of picture files."""
+        return open_new(source, self.recipe.data, self.description["kind"]).examples
+
+    def objects(self, examples: Examples) -> pl.DataFrame:
+        """Of a detector the objects in pictures, as `sonde.detections.rows` has them. DataError that lists all pictures that cannot be read."""
+        prediction, index = self.predict_tensor(examples)
+        rows = objects_of(prediction, examples.take(index), self.preparation, self.target.values)
+        return rows.with_columns(pl.Series("picture", index[rows["picture"].to_numpy()]))
 
     def evaluate(self, source: Any = None, *, part: str = "test") -> dict[str, Any]:
         """Measures on new data, or on one of the run's own parts; every look at the test part is counted in looks.json."""
@@ -258,22 +268,19 @@ class Run:
                 self.look()
             data, notes = PartData(columns, index, examples), self._changed()
         else:
-            content = open_new(source, self.recipe.data, self.description["kind"])
-            chosen = content.parts.get("test") or content.examples
-            remedy = "give data with the target, or use `sonde predict`"
-            require_columns(content, chosen, self.target.columns, purpose="to compare predictions with", remedy=remedy)
-            data = self.encode(chosen)
-            notes = (
-                []
-                if content.fingerprint == self.description.get("fingerprint")
-                else ["these are not the data that the run was trained with (their fingerprint differs)"]
-            )
-        if self.folds:
-            measured = self._measure_folds(data)
-        else:
-            measured = self.measure(data).metrics
+            data, notes = self.labelled(source)
+        measured = self.measured(data)
         said = [message for run in self.folds or [self] for message in run.said]
         return {"metrics": measured, "examples": len(data.index), "notes": notes + said}
+
+    def labelled(self, source: Any) -> tuple[PartData, list[str]]:
+        """New data with their targets, and what must be said of them. Raises DataError where there are none."""
+        content = open_new(source, self.recipe.data, self.description["kind"])
+        chosen = content.parts.get("test") or content.examples
+        remedy = "give data with the target, or use `sonde predict`"
+        require_columns(content, chosen, self.target.columns, purpose="to compare predictions with", remedy=remedy)
+        same = content.fingerprint == self.description.get("fingerprint")
+        return self.encode(chosen), [] if same else ["these are not the data that the run was trained with (their fingerprint differs)"]
 
     def _evaluate_folds(self, part: str) -> dict[str, Any]:
         """A K-fold on its own data: each fold is measured on what it held out, never on what it learned from."""
@@ -303,7 +310,10 @@ class Run:
         whole, known, given = (torch.cat(evened(pieces))[place] for pieces in (predictions, targets, inputs))
         return measure_predictions(self.task, whole, known, (given,)), len(place)
 
-    def _measure_folds(self, data: PartData) -> dict[str, float]:
+    def measured(self, data: PartData) -> dict[str, float]:
+        """Measures of data whose targets are known; of a K-fold those of the folds' mean prediction."""
+        if not self.folds:
+            return self.measure(data).metrics
         prediction, index = self.predict_tensor(data.examples, data.index)
         rows = torch.from_numpy(index)
         assert data.columns.targets is not None

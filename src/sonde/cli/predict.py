@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sonde.run import Run
 
 TEXT = Group("Text", sort_key=1)
+PICTURES = Group("Pictures", sort_key=2)
 Format = Literal["table", "csv", "json", "jsonl", "parquet"]
 SHOWN = 50  # rows that the table shows
 NEIGHBOURS = 10  # words that are shown where --next does not say how many
@@ -38,6 +39,15 @@ class Manner:
     stop: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """The flags of pictures: the least score, the folder that pictures go to, and the class that stays sharp there."""
+
+    score: float
+    pictures: Path | None
+    blur: str | None
+
+
 def predict(
     run: Annotated[str, Parameter(help="run folder")],
     /,
@@ -54,6 +64,11 @@ def predict(
     seed: Annotated[int, Parameter(group=TEXT, help="same seed, same text")] = 0,
     stop: Annotated[tuple[str, ...], many("end before this (repeatable)", group=TEXT)] = (),
     next: Annotated[int, Parameter(group=TEXT, help="show so many likeliest next tokens instead of writing, or so many nearest words", show_default=False)] = 0,
+    score: Annotated[float, Parameter(group=PICTURES, help="leave out objects that are less sure than this; 0 gives all")] = 0.3,
+    pictures: Annotated[Path | None, Parameter(group=PICTURES, help="write the pictures to this folder, with what was found drawn on them")] = None,
+    blur_background: Annotated[str | None, Parameter(group=PICTURES, help="also write pictures in which all but this class is blurred")] = None,
+    windows: Annotated[bool, Parameter(group=PICTURES, help="look at pictures larger than the canvas through windows at training's scale")] = True,
+    overlap: Annotated[float, Parameter(group=PICTURES, help="share of a window that its neighbour shows again")] = 0.25,
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps [default: the best there is]")] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -71,7 +86,20 @@ def predict(
     from sonde.run import Run
 
     loaded = Run.load(run).to(device)
-    rows = _predict(loaded, files)
+    if loaded.description["kind"] == "boxes":
+        return _objects(loaded, files, Drawn(score, pictures, blur_background), out, kind, sample is not None, json=json, quiet=quiet)
+    if loaded.description["kind"] == "masks":
+        from sonde.cli.segmenting import segmented
+
+        rows, drawn = segmented(loaded, files, pictures=pictures, blur=blur_background, windows=windows, overlap=overlap)
+        if drawn:
+            say(f"{number(len(drawn))} pictures in {pictures}", quiet=quiet)
+    else:
+        if pictures is not None or blur_background is not None:
+            flag = "--pictures" if pictures is not None else "--blur-background"
+            remedy = "leave it out: it is for runs that find objects or name pixels"
+            raise UsageError("this run finds nothing that could be drawn on pictures", where=flag, remedy=remedy)
+        rows = _predict(loaded, files)
     for note in [message for each in loaded.folds or [loaded] for message in each.said]:
         say(f"note: {note}", quiet=quiet)
     if sample is not None:
@@ -86,6 +114,40 @@ def predict(
     if kind == "table" and rows.height > SHOWN and not json:
         say(f"the first {SHOWN} of {number(rows.height)} rows; --out FILE or --format csv gives all", quiet=quiet)
     return Answer({**document, "predictions": rows.to_dicts() if json else None}, "" if json else _text(rows, kind), json=json)
+
+
+def _objects(
+    run: Run, files: tuple[str, ...], drawn: Drawn, out: Path | None, kind: Format, contest: bool, *, json: bool, quiet: bool
+) -> Answer:
+    """The objects in pictures: rows; with --json a document that is also a file of COCO's, with --out results.json its list of results."""
+    import polars as pl
+
+    from sonde.cli.detecting import detected, document
+    from sonde.detections import CORNERS, coco_results
+
+    if contest:
+        remedy = "--out results.json writes COCO's results, --out boxes.csv a row an object"
+        raise UsageError("a submission has a row an example, and this run finds objects", where="--submission", remedy=remedy)
+    rows = detected(run, files, score=drawn.score, pictures=drawn.pictures, blur=drawn.blur)
+    for note in [message for each in run.folds or [run] for message in each.said]:
+        say(f"note: {note}", quiet=quiet)
+    classes = [str(name) for name in run.target.values["classes"]]
+    many = number(rows["label"].count()), number(rows["picture"].n_unique())
+    if drawn.pictures is not None:
+        say(f"{many[1]} pictures in {drawn.pictures}", quiet=quiet)
+    whole = {"run": str(run.path), "rows": rows["label"].count(), **document(rows, classes)}
+    plain = rows.drop("picture", "width", "height").with_columns(pl.col(*CORNERS).round(2), pl.col("score").round(5))
+    if out is not None:
+        if kind == "json":
+            written(out, encode(coco_results(rows, classes)))
+        else:
+            _write(plain, out, kind)
+        return Answer({**whole, "out": str(out)}, f"{many[0]} objects of {many[1]} pictures in {out}", json=json)
+    if kind == "table" and rows.height > SHOWN and not json:
+        say(f"the first {SHOWN} of {number(rows.height)} rows; --out FILE or --format csv gives all", quiet=quiet)
+    shown = plain.drop("outline", strict=False).with_columns(pl.col(*CORNERS).round().cast(pl.Int64)) if kind == "table" else plain
+    text = "" if json else encode(coco_results(rows, classes)) if kind == "json" else _text(shown, kind)
+    return Answer(whole, text, json=json)
 
 
 def _text_answer(path: str, texts: tuple[str, ...], manner: Manner, next: int, device: str | None, *, json: bool) -> Answer:
@@ -195,16 +257,21 @@ def _lines(rows: pl.DataFrame) -> str:
 
 
 def _write(rows: pl.DataFrame, out: Path, kind: Format) -> None:
-    """Write beside and rename, so that a file is there whole or not at all."""
+    """The rows in a file of this kind."""
+    written(out, rows.write_parquet if kind == "parquet" else _all(rows, kind))
+
+
+def written(out: Path, content: str | Callable[[Path], object]) -> None:
+    """Write beside and rename, so that a file is there whole or not at all. `content` is text, or writes to the path that it is given."""
     if out.is_dir() or not out.parent.is_dir():
         what = "this is a folder" if out.is_dir() else "there is no such folder"
         raise UsageError(what, where=str(out if out.is_dir() else out.parent), remedy="name a file in a folder that exists")
     beside = out.with_name(f".{out.name}.part")
     try:
-        if kind == "parquet":
-            rows.write_parquet(beside)
+        if isinstance(content, str):
+            beside.write_text(content, encoding="utf-8")
         else:
-            beside.write_text(_all(rows, kind), encoding="utf-8")
+            content(beside)
         beside.replace(out)
     finally:
         beside.unlink(missing_ok=True)

@@ -59,7 +59,7 @@ def draw(pixels: np.ndarray, objects: Sequence[Shown], *, least: int = LEAST) ->
     if factor > 1:
         image = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
     side = max(image.size)
-    line, font = max(2, round(side / 320)), ImageFont.load_default(max(13, round(side / 42)))
+    line, font = max(3, round(side / 260)), ImageFont.load_default(max(13, round(side / 42)))
     pen = ImageDraw.Draw(image)
     for shown in reversed(objects):
         _box(pen, shown, factor, line, image.size)
@@ -93,8 +93,8 @@ def _shrunk(mask: np.ndarray) -> np.ndarray:
 def _box(pen: ImageDraw.ImageDraw, shown: Shown, factor: float, line: int, size: tuple[int, int]) -> None:
     """The frame: its colour between two thin dark lines, so that it stands out from dark and bright alike."""
     left, top, right, bottom = _inside(shown.box, factor, line, size)
-    if shown.dashed:
-        _dashed(pen, (left, top, right, bottom), shown.colour, line)
+    if shown.dashed:  # not drawn along the edge where it goes on outside
+        _dashed(pen, tuple(value * factor for value in shown.box), shown.colour, line)  # type: ignore[arg-type]
         return
     pen.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=(0, 0, 0), width=line + 2)
     pen.rectangle((left, top, right, bottom), outline=shown.colour, width=line)

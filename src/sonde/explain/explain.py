@@ -10,7 +10,7 @@ from sonde.data.prepare.images import ImagePreparation
 from sonde.data.prepare.table import TablePreparation
 from sonde.data.prepare.text import TextPreparation
 from sonde.errors import SondeError
-from sonde.explain import ahead, boundary, classes, importance, looking, numbers, sequences, surface, worst
+from sonde.explain import ahead, boundary, classes, detection, importance, looking, numbers, segmentation, sequences, surface, worst
 from sonde.explain.held_out import HeldOut, held_out, part_of
 from sonde.nn.prepared import own_losses
 from sonde.run import Run
@@ -18,7 +18,7 @@ from sonde.training.checkpoints import write_json
 
 FORMAT = 1
 # What the pictures are called that a call writes anew.
-PICTURES = ("worst", "filters", "input", "saliency", "activation", "pair")
+PICTURES = ("worst", "filters", "input", "saliency", "activation", "pair", "segments", *detection.PICTURES)
 
 
 def explain(run: Run, *, examples: bool = True) -> None:
@@ -36,11 +36,15 @@ def explain(run: Run, *, examples: bool = True) -> None:
         found["part"] = held.part
         if {"target", "loss"} <= set(held.rows.columns):  # what was written by itself has no loss
             found |= _mistakes(run, held, folder, examples=examples)
+        if run.target.values["kind"] == "boxes":
+            found |= detection.detection(run, held, folder, examples=examples)
         found |= _importance(run, held)
     if not run.folds:
         found |= _inside(run, examples=examples)
         if isinstance(run.preparation, ImagePreparation):
             found |= _looking(run, held, folder, examples=examples)
+        if run.description["task"]["name"] == "segmentation":
+            found |= segmentation.examined(run, folder, examples=examples)
         if isinstance(run.preparation, TextPreparation) and examples:
             found |= sequences.sequences(run)
     write_json(folder / "explain.json", found)

@@ -105,7 +105,7 @@ def _measure(record: Record, key: str) -> Markup:
     lines, found = _lines(record, key), measure(key)
     if key != record.monitor and all(len(line.known()) < 2 for line in lines):
         return Markup("")  # a measure that is taken once, at the end, is no curve
-    word = found.word[:1].upper() + found.word[1:]
+    word = found.word if found.word[1:2].isupper() else found.word[:1].upper() + found.word[1:]  # mAP stays mAP
     values = [value for line in lines for _, value in line.known()]
     better = "Higher is better." if found.better == "higher" else "Lower is better."
     return line_chart(

@@ -14,7 +14,6 @@ from sonde.report.numbers import table as as_table
 from sonde.report.page import attempt, foot
 from sonde.report.read import Pictures, View, problems
 
-
 CLASSED = {"boxes": "objects of each [class] there are", "masks": "pictures show each [class]"}
 
 

@@ -11,7 +11,7 @@ from sonde.report.numbers import count, finite, plural, seconds, show, tables, t
 from sonde.report.numbers import table as as_table
 from sonde.report.read import PARTS, SPOKEN, Record, part_sizes
 
-THINGS = {"images": "pictures", "table": "rows", "series": "examples"}
+THINGS = {"images": "pictures", "boxes": "pictures", "masks": "pictures", "table": "rows", "series": "examples"}
 
 
 def headline(record: Record) -> Markup:
@@ -50,6 +50,8 @@ def _purpose(record: Record, task: str) -> Markup:
             if classes
             else prose("was trained to classify {}", what)
         )
+    if task == "detection":
+        return prose("was trained to find {} in pictures", plural(classes, "class of object", "classes of object") if classes else "objects")
     if task == "multi-label-classification":
         return (
             prose("was trained to give each example its labels out of {}", show(len(names)))

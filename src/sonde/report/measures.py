@@ -33,6 +33,18 @@ MEASURES: dict[str, Measure] = {
     "span-f1": Measure("span F1", "higher", True, "The balance of finding every [span] and finding no other; a span counts when it is found exactly."),
     "span-precision": Measure("span precision", "higher", True, "The share of the spans found that are right, to the token and the type."),
     "span-recall": Measure("span recall", "higher", True, "The share of the true spans that are found, to the token and the type."),
+    "map-50": Measure("mAP at IoU ½", "higher", True, "How much is found and how much of it is right, where half an overlap is enough; 100 % is perfect."),
+    "map": Measure("mAP", "higher", True, "How much is found and how much of it is right, averaged over how far boxes must overlap (½ to 0.95)."),
+    "map-75": Measure("mAP at IoU ¾", "higher", True, "The same, where boxes must overlap by three quarters."),
+    "map-small": Measure("mAP, small objects", "higher", True, "Of objects of less than 32 × 32 pixels."),
+    "map-medium": Measure("mAP, medium objects", "higher", True, "Of objects between 32 × 32 and 96 × 96 pixels."),
+    "map-large": Measure("mAP, large objects", "higher", True, "Of objects of more than 96 × 96 pixels."),
+    "recall-100": Measure("recall", "higher", True, "The share of objects found, averaged over how far boxes must overlap."),
+    "voc-ap": Measure("VOC AP", "higher", True, "Pascal VOC's average precision at an overlap of one half."),
+    "voc07-ap": Measure("VOC 2007 AP", "higher", True, "Pascal VOC's first form, read off at eleven recalls."),
+    "mask-map": Measure("mAP of masks", "higher", True, "As mAP, with outlines compared instead of boxes."),
+    "mask-map-50": Measure("mAP of masks at IoU ½", "higher", True, "Where outlines must overlap by one half."),
+    "mask-map-75": Measure("mAP of masks at IoU ¾", "higher", True, "Where outlines must overlap by three quarters."),
     "auc": Measure("AUC", "higher", False, "The chance that a positive example is ranked above a negative one; 0.5 is guessing."),
     "calibration-error": Measure(
         "calibration error", "lower", True, "How far confidence and the share of right answers lie apart on average."
@@ -53,6 +65,10 @@ MEASURES: dict[str, Measure] = {
     ),
     "perplexity": Measure("perplexity", "lower", False, "Each next [token] is as hard to guess as one of {} equally likely ones."),
     "bleu": Measure("BLEU", "higher", False, "How many runs of words its translations share with the references, of 100."),
+    "mean-iou": Measure(
+        "mean IoU", "higher", True, "Of the pixels that truth or answer give a [class], {} have both, averaged over the classes ([IoU|iou])."
+    ),
+    "pixel-accuracy": Measure("pixel accuracy", "higher", True, "The share of the pixels whose [class] is told rightly."),
     "persistence-mae": Measure("MAE of persistence", "lower", False, "What saying “as today” would get."),
 }
 
@@ -61,6 +77,10 @@ def measure(key: str) -> Measure:
     """The measure `key`; an unknown one is written as it is."""
     if key in MEASURES:
         return MEASURES[key]
+    if key.startswith("iou:"):
+        return Measure(f"IoU of {key.removeprefix('iou:')}", "higher", True)
+    if key.startswith("ap-50:"):
+        return Measure(f"AP at IoU ½ of {key.removeprefix('ap-50:')}", "higher", True)
     if key.startswith("top-"):
         return Measure(f"{key} accuracy", "higher", True)
     lower = any(part in key for part in ("loss", "error", "mae", "rmse", "mse", "perplexity", "bits"))

@@ -176,8 +176,11 @@ class Pictures:
         self.room = room
         self.left_out = 0
 
-    def address(self, folder: Path, file: object) -> str | None:
-        """The picture `file` of `folder`; None where it is missing, no picture, outside the folder, or too large by now."""
+    def address(self, folder: Path, file: object, *, side: int = SIDE) -> str | None:
+        """The picture `file` of `folder`, its longer side at most `side` where it is large; None where there is none, or no room is left.
+
+        None too for what is no picture, or stands outside the folder.
+        """
         if not isinstance(file, str) or not file or "\x00" in file:
             return None
         try:
@@ -189,7 +192,7 @@ class Pictures:
             return None
         kind = next((kind for head, kind in self._KINDS if content.startswith(head)), None)
         if kind is not None and len(content) > self.LARGE:
-            kind, content = _smaller(kind, content, self.SIDE)
+            kind, content = _smaller(kind, content, side)
         if kind is None:
             return None
         address = f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

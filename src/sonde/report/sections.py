@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sonde.report import ahead, data_section, inside, looking, mistakes, repeat, sequences
+from sonde.report import ahead, data_section, detection, inside, looking, mistakes, repeat, segmentation, sequences
 from sonde.report.curves import curves
 from sonde.report.headline import results
 from sonde.report.html import Markup, join, tag
@@ -76,6 +76,34 @@ SECTIONS: tuple[Section, ...] = (
         "Class by class",
         mistakes.class_by_class,
         "Of a class, how much was found ([recall]), and how far the answer can be trusted ([precision]), on {part}.",
+    ),
+    Section(
+        "found",
+        "What it finds",
+        detection.found,
+        "A detection counts when it overlaps an object of its class far enough: by its [IoU|iou]. [mAP|average precision] sums that up on {part}.",
+    ),
+    Section("seen", "The truth, and what was found", detection.seen, "At the left what a person marked, at the right what the model says."),
+    Section(
+        "taken",
+        "Taken for what, or for nothing",
+        detection.confusion,
+        "Each object and each detection once: mixed up, missed, or seen where nothing is.",
+    ),
+    Section("mistakes", "What kind of mistakes", detection.mistakes, "What is wrong with the detections that are wrong."),
+    Section("missed", "The worst misses", detection.missed, "The largest objects that it did not find. Dashed: what it did find there."),
+    Section("invented", "The worst false alarms", detection.invented, "The detections that it was surest of, and that are wrong. Dashed: what is there."),
+    Section(
+        "segments-classes",
+        "How well each class is outlined",
+        segmentation.classes,
+        "Of the pixels that truth or answer give a [class], the share that both give it: [IoU|iou] on {part}. Small and thin things are the hardest.",
+    ),
+    Section(
+        "segments",
+        "Truth beside prediction",
+        segmentation.examples,
+        "Examples of {part} from the worst to the best. Places without colour have no known [class]; they are neither learned nor measured.",
     ),
     Section(
         "pairs",
