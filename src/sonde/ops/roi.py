@@ -32,6 +32,8 @@ def roi_max_pool(
     outside the map counts for nothing; a bin with nothing in it gives 0. Of equal largest values the first receives the gradient.
     """
     _, channels, height, width = x.shape
+    if x.is_meta:  # shapes without values
+        return x.new_empty(len(boxes), channels, *size)
     scaled = boxes.detach() * scale
     corner = torch.trunc(scaled + torch.copysign(scaled.new_tensor(0.5), scaled)).long()
     rows = _bins(corner[:, 1], corner[:, 3], bins=size[0], length=height)

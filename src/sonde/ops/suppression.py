@@ -2,15 +2,16 @@
 
     while boxes are left:  keep the one with the highest score;  drop all of its class whose IoU with it exceeds the threshold
 
-Boxes stand in groups, one for each picture and class, by falling score. A round takes the next BLOCK boxes of every group and finds which
+Boxes stand in groups, one for each picture and class, by falling score. A round takes the next block of boxes of every group and finds which
 of them stay: kept(i) = no kept j before i overlaps it, iterated from "all kept" until nothing changes. After t passes at least the first
 t boxes are right, and mostly three or four passes suffice. Then the kept ones drop what they overlap further down, and the rest moves up. So
-the answer is the loop's own, bit by bit, and only BLOCK × boxes overlaps are ever in memory.
+the answer is the loop's own, bit by bit, and memory is linear: overlaps are computed for parts of a fixed size.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float, Int, Num
@@ -19,7 +20,7 @@ from torch import Tensor
 from sonde.ops.boxes import BOTTOM, CLASS, LEFT, SCORE
 from sonde.ops.overlaps import overlaps, pairs_at_once, planes
 
-BLOCK = 64
+BLOCK = 64  # boxes of a group in a round, at least; where groups are few, as many as make a part
 NONE = -1
 
 
@@ -54,7 +55,7 @@ def suppress_batch(
     pictures, count = scores.shape
     most = count if most is None else most
     result = torch.full((pictures, most), NONE, dtype=torch.int64, device=boxes.device)
-    if not scores.numel() or not most:
+    if not scores.numel() or not most or result.is_meta:
         return result
     ranks = scores.argsort(dim=1, descending=True, stable=True)
     taking = scores.gather(1, ranks) > floor
@@ -95,15 +96,6 @@ def detections(
     return torch.where(found[..., None], rows, 0.0)
 
 
-@dataclass
-class _Groups:
-    """Boxes of several groups side by side, padded: coordinates and areas (5, group, place), which of all boxes (group, place)."""
-
-    values: Tensor
-    box: Tensor
-    counts: Tensor
-
-
 def _greedy(boxes: Tensor, group: Tensor, iou: float) -> Tensor:
     """Which stay, bool (box,), of boxes that stand by falling score in each group."""
     kept = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
@@ -114,30 +106,44 @@ def _greedy(boxes: Tensor, group: Tensor, iou: float) -> Tensor:
     order = group.argsort(stable=True)
     counts = torch.unique_consecutive(group[order], return_counts=True)[1]
     starts = counts.cumsum(0) - counts
-    # Groups of about the same size side by side, so that little is padding.
-    by_size = counts.argsort(descending=True, stable=True)
-    together = max(1, limit // BLOCK**2)
-    for chosen in by_size.split(together):
-        place = torch.arange(int(counts[chosen[0]]), device=boxes.device)
+    for chosen, width in _alike(counts, limit):
+        place = torch.arange(width, device=boxes.device)
         there = place < counts[chosen, None]
         box = torch.where(there, order[(starts[chosen, None] + place).clamp(max=len(order) - 1)], len(boxes))
-        _rounds(_Groups(values[:, box], box, counts[chosen]), kept, iou, limit)
+        _rounds(values[:, box], box, kept, iou, limit)
     return kept
 
 
-def _rounds(groups: _Groups, kept: Tensor, iou: float, limit: int) -> None:
-    """Go through the groups block by block and write what stays into `kept`."""
-    values, box = groups.values, groups.box
-    none = len(kept)
-    room = values.new_empty(3, max(limit, len(box) * BLOCK**2))
+def _alike(counts: Tensor, limit: int) -> Iterator[tuple[Tensor, int]]:
+    """Groups to be worked on side by side, and how many boxes the largest of them has: at least half of what they are padded to is real."""
+    by_size = counts.argsort(descending=True, stable=True)
+    sizes = counts[by_size].tolist()
+    begin = 0
+    while begin < len(sizes):
+        width = sizes[begin]
+        together = max(1, limit // min(width, BLOCK) ** 2)
+        end = begin
+        while end < min(len(sizes), begin + together) and 2 * sizes[end] >= width:
+            end += 1
+        yield by_size[begin:end], width
+        begin = end
+
+
+def _rounds(values: Tensor, box: Tensor, kept: Tensor, iou: float, limit: int) -> None:
+    """Go through groups side by side, block by block, and write what stays into `kept`.
+
+    `values` (5, group, place) are the boxes, and `box` (group, place) says which of all they are; `len(kept)` is padding.
+    """
+    none, size = len(kept), min(box.shape[1], max(BLOCK, math.isqrt(limit // len(box))))
+    room = values.new_empty(3, max(limit, len(box) * size**2))
     while box.shape[1]:
-        block = values[..., :BLOCK]
-        alive = _stay(overlaps(block, block, room).gt_(iou).tril_(-1)) & (box[:, :BLOCK] < none)
-        kept[box[:, :BLOCK][alive]] = True
-        if box.shape[1] <= BLOCK:
+        block, numbers = values[..., :size], box[:, :size]
+        alive = _stay(overlaps(block, block, room).gt_(iou).tril_(-1)) & (numbers < none)
+        kept[numbers[alive]] = True
+        if box.shape[1] <= size:
             return
-        by, _ = _moved_up(block, box[:, :BLOCK], alive, none)
-        values, box = values[..., BLOCK:], box[:, BLOCK:]
+        by, _ = _moved_up(block, numbers, alive, none)
+        values, box = values[..., size:], box[:, size:]
         alive = box < none
         if by.shape[2]:
             width = max(1, limit // (len(box) * by.shape[2]))
