@@ -1,4 +1,4 @@
-"""`sonde export RUN --to FORMAT`: a trained model as a folder that works where there is no PyTorch."""
+"""`sonde export RUN --to FORMAT`: a trained model as a folder that works without Sonde."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def export(
     run: Annotated[str, Parameter(help="run folder")],
     /,
     *,
-    to: Annotated[str, Parameter(help="the format: numpy")] = "numpy",
+    to: Annotated[str, Parameter(help="the format: numpy, or hub for the BERT family")] = "numpy",
     out: Annotated[Path | None, Parameter(help="the folder to write [default: RUN/export/FORMAT]")] = None,
     json: Json = False,
 ) -> Answer:
@@ -43,6 +43,6 @@ def export(
     text = (
         f"folder   {done.folder} ({done.bytes / 1e6:.2f} MB)\n"
         f"checked  {done.checked} {done.examples}: outputs differ by {done.difference:.1e} of the largest at most\n"
-        f"predict  python {done.folder / 'predict.py'} FILE…"
+        f"use      {done.use}"
     )
     return Answer(document, text, json=json)

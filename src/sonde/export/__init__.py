@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 # name → the function that does it: export(run, folder) -> Exported
-FORMATS: dict[str, str] = {"numpy": "sonde.export.numpy:export"}
+FORMATS: dict[str, str] = {"numpy": "sonde.export.numpy:export", "hub": "sonde.export.hub:export"}

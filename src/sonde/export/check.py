@@ -34,11 +34,15 @@ def examples_of(run: Run) -> tuple[tuple[Tensor, ...], Examples | None, str]:
 
 
 def _drawn(run: Run) -> tuple[Tensor, ...]:
-    """Random raw inputs of the right form: pictures; numbers about their mean, a tenth missing; codes."""
+    """Random raw inputs of the right form: pictures; sentences; numbers about their mean, a tenth missing; codes."""
     draw = np.random.default_rng(0)
     sizes, normalisation = run.preparation.sizes, run.preparation.normalisation
     if "channels" in sizes:
         return (torch.from_numpy(draw.integers(0, 256, (CHECKED, sizes["channels"], sizes["size"], sizes["size"]), dtype=np.uint8)),)
+    if "vocabulary" in sizes:
+        lengths = torch.from_numpy(draw.integers(1, sizes["length"] + 1, CHECKED))
+        tokens = torch.from_numpy(draw.integers(1, sizes["vocabulary"], (CHECKED, sizes["length"])))
+        return tokens.masked_fill(torch.arange(sizes["length"]) >= lengths[:, None], 0), lengths
     mean, std = np.atleast_1d(normalisation["mean"]), np.atleast_1d(normalisation["std"])
     width = sizes["numbers"] if normalisation["kind"] == "series" else len(mean)
     numbers = mean + std * draw.normal(size=(CHECKED, width))

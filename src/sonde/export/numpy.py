@@ -13,19 +13,17 @@ predictions for examples of the training part are compared with the run's own.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 from torch import Tensor, nn
 
-from sonde.errors import RunError, UsageError
+from sonde.errors import RunError
 from sonde.export import numpy_runtime
 from sonde.export.check import compare, compare_inputs, examples_of, refuse_apart
+from sonde.export.folder import Exported, size_of, written_whole
 from sonde.export.graph import write_graph
 from sonde.export.language_model import compare_text, described, stepping
 from sonde.export.numpy_runtime.language_model import LanguageModel
@@ -69,17 +67,6 @@ if __name__ == "__main__":
 '''
 
 
-@dataclass(frozen=True)
-class Exported:
-    """What was written. `difference` is the largest one found, relative to the largest output; `checked` on how many examples, of what."""
-
-    folder: Path
-    bytes: int
-    difference: float
-    checked: int
-    examples: str
-
-
 class Predicting(nn.Module):
     """A task's predictions, its way back to the units of the data included, as one module."""
 
@@ -103,23 +90,12 @@ def export(run: Run, folder: Path) -> Exported:
     if run.folds and isinstance(run.folds[0].task, LanguageModelling):
         remedy = f"export one of its folds: sonde export {run.folds[0].path} --to numpy"
         raise RunError("the folds of a language model have states of their own, and no mean", where=str(run.path), remedy=remedy)
-    _refuse_taken(folder)
-    beside = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
-    try:
-        beside.mkdir(parents=True)
+    with written_whole(folder, lambda path: (path / "predict.py").exists() and (path / "numpy_runtime").is_dir()) as beside:
         done = [_export_one(fold, beside / "folds" / fold.path.name) for fold in run.folds] or [_export_one(run, beside)]
         _write_program(beside)
-        size = sum(file.stat().st_size for file in beside.rglob("*") if file.is_file())
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.rename(folder)
-    except OSError as error:
-        remedy = "make room, or give another folder with --out"
-        raise RunError(f"the export cannot be written: {error.strerror or error}", where=str(folder), remedy=remedy) from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     _, _, said = done[0]
-    return Exported(folder, size, max(difference for difference, _, _ in done), sum(checked for _, checked, _ in done), said)
+    difference, checked = max(difference for difference, _, _ in done), sum(checked for _, checked, _ in done)
+    return Exported(folder, size_of(folder), difference, checked, said, f"python {folder / 'predict.py'} FILE…")
 
 
 def _export_one(run: Run, folder: Path) -> tuple[float, int, str]:
@@ -165,11 +141,3 @@ def _write_program(folder: Path) -> None:
     (folder / "predict.py").write_text(PREDICT, encoding="utf-8")
     assert numpy_runtime.__file__ is not None
     shutil.copytree(Path(numpy_runtime.__file__).parent, folder / "numpy_runtime", ignore=shutil.ignore_patterns("__pycache__"))
-
-
-def _refuse_taken(folder: Path) -> None:
-    """UsageError unless the folder is free, or an earlier export."""
-    if folder.is_dir() and (not any(folder.iterdir()) or ((folder / "predict.py").exists() and (folder / "numpy_runtime").is_dir())):
-        return
-    if folder.exists() or os.path.islink(folder):
-        raise UsageError("this exists, and is no earlier export", where=str(folder), remedy="give another folder with --out")

@@ -100,7 +100,7 @@ def _of_run(path: Path, checkpoint: str | None) -> Source:
 
 def labels_of(target: dict[str, Any]) -> tuple[str, ...]:
     """What each output stands for: a class, or a column (and the step ahead, of a forecast)."""
-    if target["kind"] in ("classes", "boxes", "mask"):
+    if target["kind"] in ("classes", "tags", "boxes", "mask"):
         return tuple(str(name) for name in target["classes"])
     return tuple(str(name) for name in target["columns"]) + tuple(f"+{step}" for step in range(1, target.get("horizon", 1)))
 

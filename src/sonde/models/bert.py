@@ -29,9 +29,10 @@ Hidden = Float[Tensor, "batch step width"]
 # Of normal draws that first weights are (section A.2's BERT_base was trained so), and of the norms.
 SPREAD = 0.02
 EPSILON = 1e-12
-# Parts of a body, and the values of a config.json.
+# Parts of a body.
 _BODY = ("embeddings.", "encoder.", "pooler.")
-_CONFIG = {
+# Value of a Config → its key in a published config.json.
+CONFIG = {
     "width": "hidden_size",
     "layers": "num_hidden_layers",
     "heads": "num_attention_heads",
@@ -348,7 +349,7 @@ def described(known: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
         if known.get(key, mine) != mine:
             what = f"this BERT has {key} = {known[key]!r}, and Sonde's has {mine!r}"
             raise RecipeError(what, where="config.json", remedy="use weights of the original form of BERT")
-    values = {name: known[key] for name, key in _CONFIG.items() if key in known}
+    values = {name: known[key] for name, key in CONFIG.items() if key in known}
     sizes = ("width", "layers", "heads")
     same = [name for name, config in VARIANTS.items() if all(values.get(size) == getattr(config, size) for size in sizes)]
     return (same or ["bert-base"])[0], values

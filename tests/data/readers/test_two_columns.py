@@ -159,3 +159,12 @@ def test_a_column_of_the_name_of_the_second_text_is_none(tmp_path: Path) -> None
     frame = open_data(str(path), Data(text="premise", target=("judgment",))).examples.frame
     assert "second" not in frame.columns
     assert "second " in frame.columns
+
+
+def test_a_table_that_is_called_text_is_read_again_as_it_was(tmp_path: Path) -> None:
+    """A saved recipe names the tokeniser, too."""
+    path = tmp_path / "pairs.txt"
+    path.write_text(TOGETHER)
+    asked = Data(text="premise,hypothesis", target=("judgment",))
+    for data in (asked, asked.model_copy(update={"tokenizer": "bert"})):
+        assert open_data(str(path), data).reason == "3 pairs of texts, each with 'judgment'"

@@ -40,7 +40,7 @@ def read_text_folder(folder: Path, files: Sequence[Path], data: Data, *, plain: 
     if plain:
         texts = [TextFile(file) for file in files]
         texts = [file for file in texts if file.suffix in PLAIN and not is_about(file.name)]
-        if not texts or (data.tokenizer is None and is_even(texts[0].head())):  # tables are opened by name
+        if not texts or (not _is_prose(data) and is_even(texts[0].head())):  # tables are opened by name
             return None
         return read_text(texts, origin=folder, on_error=data.on_error, sentences=bool(data.target))
     kept = [file for file in files if not is_about(file.name) and not is_archive(file)]
@@ -65,9 +65,14 @@ def _read(files: Sequence[TextFile], data: Data, *, origin: Path, plain: bool = 
     head = first.head()
     if is_two_columns(head):
         return read_two_columns(parts, data, origin=origin)
-    if plain and first.suffix in PLAIN and (data.tokenizer is not None or not is_even(head)):
+    if plain and first.suffix in PLAIN and (_is_prose(data) or not is_even(head)):
         return read_text(files, origin=origin, on_error=data.on_error, sentences=bool(data.target))
     return None
+
+
+def _is_prose(data: Data) -> bool:
+    """Whether the recipe says that a file is text, however even its lines are: it names a tokeniser, and no column of a table."""
+    return data.tokenizer is not None and data.text is None
 
 
 def is_even(head: bytes) -> bool:
