@@ -192,3 +192,14 @@ def test_weights_of_another_architecture_are_refused(trained: Any, street: Path,
 
     with pytest.raises(RecipeError, match=r"these weights fit neither the model nor its body(.|\n)*--model u-net-small"):
         sonde.train(str(street), model="deeplab-v3-small", weights=str(trained.path), epochs=1, out=tmp_path / "b")
+
+
+def test_folds_are_measured_on_what_they_held_out_and_predict_together(street: Path, tmp_path: Path) -> None:
+    import sonde
+
+    settings: dict[str, Any] = {"model.widths": [4, 8], "model.halve": False}
+    run = sonde.train(str(street), model="u-net-small", folds=2, epochs=1, batch_size=4, lr=0.02, settings=settings, out=tmp_path / "folds")
+    assert {"mean-iou", "pixel-accuracy"} <= set(run.metrics_file["out_of_fold"])
+    assert 0 <= run.metrics_file["out_of_fold"]["mean-iou"] <= 1
+    assert run.predict([str(street / "images" / "3.png"), str(street / "images" / "4.png")]).height == 2
+    assert {"mean-iou", "iou:1"} <= set(run.evaluate(str(street))["metrics"])

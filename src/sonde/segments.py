@@ -17,10 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sonde.data.contents import Examples
+from sonde.data.contents import Examples, Pictures
 from sonde.data.prepare.images import with_channels
 from sonde.data.prepare.scenes import ScenePreparation, extent, fit_within
+from sonde.data.readers.mask_planes import VOID
 from sonde.errors import UsageError
+from sonde.metrics.segmentation import counted, segmentation_metrics
+from sonde.ops.losses import NO_TARGET
 from sonde.ops.sliding_window import sliding_window
 from sonde.tasks.segmentation import share_columns
 
@@ -123,6 +126,25 @@ def table(found: Iterable[Segments], classes: tuple[str, ...]) -> pl.DataFrame:
         shares.append(np.bincount(each.plane.ravel(), minlength=len(classes)) / each.plane.size)
     columns = share_columns(np.array(shares).reshape(-1, len(classes)), classes)
     return pl.DataFrame({"name": pl.Series(names, dtype=pl.String), **columns})
+
+
+def counts(found: Iterable[Segments], masks: Pictures, classes: int) -> Iterator[Tensor]:
+    """Of each picture the pixels of each true class (row) by their answer, int64 (class, class). `masks` are the truth, picture by picture."""
+    for row, each in enumerate(found):
+        yield counted(torch.from_numpy(each.plane.astype(np.int64)), torch.from_numpy(truth(masks, row)), classes=classes)
+
+
+def truth(masks: Pictures, row: int) -> np.ndarray:
+    """Class numbers int64 (height, width), NO_TARGET where there is none."""
+    plane = masks.read(row)[:, :, 0].astype(np.int64)
+    plane[plane == VOID] = NO_TARGET
+    return plane
+
+
+def measures(table: Tensor, classes: tuple[str, ...]) -> dict[str, float]:
+    """mean-iou, pixel-accuracy and iou:<class> from the pixels of all pictures, (class, class)."""
+    found = {name: metric for name, metric in segmentation_metrics(classes, final=True).items() if name != "loss"}
+    return {name: metric.value(table.double().flatten()) for name, metric in found.items()}
 
 
 def told(found: Iterable[Segments], listen: Callable[[Segments], Any]) -> Iterator[Segments]:

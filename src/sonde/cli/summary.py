@@ -12,6 +12,7 @@ from sonde.cli.output import duration, number, table
 from sonde.report.read import read_table
 
 PARTS = ("train", "validation", "test", "out_of_fold", "mean", "sd")
+MEASURES = 8  # columns of the table, at most, where some are of single classes
 
 
 def document(path: Path) -> dict[str, Any]:
@@ -59,6 +60,8 @@ def text(found: dict[str, Any]) -> str:
 def measures(parts: dict[str, dict[str, Any]], simple: dict[str, Any] | None) -> str:
     """A table of parts × measures, the baseline last."""
     names = list(dict.fromkeys(name for values in parts.values() for name in values))
+    if len(names) > MEASURES:  # of single classes, `iou:road`: metrics.json and the report have them
+        names = [name for name in names if ":" not in name]
     rows: list[tuple[Any, ...]] = [(part.replace("_", "-"), *(values.get(name) for name in names)) for part, values in parts.items()]
     if simple is not None:
         rows.append((simple["what"], *(simple["value"] if name == simple["metric"] else None for name in names)))

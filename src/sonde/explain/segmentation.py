@@ -19,10 +19,9 @@ from sonde.data.readers.mask_planes import VOID
 from sonde.errors import DataError, UsageError, did_you_mean
 from sonde.explain.background import blur_background
 from sonde.explain.worst import LARGEST
-from sonde.metrics.segmentation import counted, intersection_over_union
-from sonde.ops.losses import NO_TARGET
+from sonde.metrics.segmentation import intersection_over_union
 from sonde.run import Run
-from sonde.segments import Segments
+from sonde.segments import Segments, counts
 
 SHOWN: Final = 8  # examples whose truth and prediction are drawn, from the worst to the best
 MOST: Final = 200  # pictures of a part that are looked at
@@ -120,40 +119,27 @@ def examined(run: Run, folder: Path, *, examples: bool) -> dict[str, Any]:
         _, index, whole = run.part(part)
         chosen = whole.take(index[:MOST])
         classes: tuple[str, ...] = run.task.classes  # type: ignore[attr-defined]
-        counts, rows = _counted(run, chosen, len(classes))
+        table, rows = _counted(run, chosen, len(classes))
     except DataError:
         return {}
-    ious = intersection_over_union(counts).tolist()
-    truth, answer = counts.sum(1).tolist(), counts.sum(0).tolist()
+    ious = intersection_over_union(table).tolist()
+    true, answered = table.sum(1).tolist(), table.sum(0).tolist()
     by_class = [
-        {"class": name, "iou": None if ious[number] != ious[number] else ious[number], "pixels": truth[number], "answered": answer[number]}
+        {"class": name, "iou": None if ious[number] != ious[number] else ious[number], "pixels": true[number], "answered": answered[number]}
         for number, name in enumerate(classes)
     ]
     colours = colours_of(classes, run.description["task"]["target"].get("palette"))
     told: dict[str, Any] = {"classes": by_class, "colours": [list(colour) for colour in colours], "pictures": len(chosen)}
     if examples:
         told["examples"] = _drawn(run, chosen, rows, folder, colours)
-    return {"part": part, "confusion": {"classes": list(classes), "counts": counts.tolist()}, "segmentation": told}
+    return {"part": part, "confusion": {"classes": list(classes), "counts": table.tolist()}, "segmentation": told}
 
 
 def _counted(run: Run, chosen: Examples, classes: int) -> tuple[torch.Tensor, list[float]]:
     """Pixels of each true class by their answer over all pictures, and each picture's mean IoU."""
     assert chosen.masks is not None
-    counts = torch.zeros(classes, classes, dtype=torch.int64)
-    each: list[float] = []
-    for row, found in enumerate(run.planes(chosen)):
-        few = counted(torch.from_numpy(found.plane.astype(np.int64)), torch.from_numpy(_truth(chosen, row)), classes=classes)
-        counts += few
-        each.append(float(intersection_over_union(few).nanmean()))
-    return counts, each
-
-
-def _truth(chosen: Examples, row: int) -> np.ndarray:
-    """Class numbers int64 (height, width), NO_TARGET where there is none."""
-    assert chosen.masks is not None
-    plane = chosen.masks.read(row)[:, :, 0].astype(np.int64)
-    plane[plane == VOID] = NO_TARGET
-    return plane
+    tables = list(counts(run.planes(chosen), chosen.masks, classes))
+    return torch.stack(tables).sum(0), [float(intersection_over_union(few).nanmean()) for few in tables]
 
 
 def _drawn(run: Run, chosen: Examples, ious: list[float], folder: Path, colours: Sequence[Colour]) -> list[dict[str, Any]]:
@@ -163,9 +149,8 @@ def _drawn(run: Run, chosen: Examples, ious: list[float], folder: Path, colours:
     rows = [order[place] for place in places]
     found = []
     for number, (row, seen) in enumerate(zip(rows, run.planes(chosen.take(np.array(rows, dtype=np.int64))), strict=True)):
-        truth = _truth(chosen, row)
-        truth[truth == NO_TARGET] = VOID
-        pictures = {"truth": overlay(seen.pixels, truth, colours), "prediction": overlay(seen.pixels, seen.plane, colours)}
+        assert chosen.masks is not None
+        pictures = {"truth": overlay(seen.pixels, chosen.masks.read(row)[:, :, 0], colours), "prediction": overlay(seen.pixels, seen.plane, colours)}
         written = {}
         for name, pixels in pictures.items():
             image = Image.fromarray(pixels)

@@ -22,6 +22,7 @@ from sonde.recipe import Recipe, read, with_flags
 from sonde.report.page import write_report
 from sonde.run import Run
 from sonde.run_folder import FORMAT, read_json
+from sonde.tasks import keeps_predictions
 from sonde.training.checkpoints import write_json
 from sonde.training.events import Event, Listener
 
@@ -71,12 +72,13 @@ def _folds(recipe: Recipe, folder: Path, data: Any, listen: Sequence[Listener], 
             what = f"fold {fold} of {count}: {stopped.what}"
             raise Interrupted(what, where=str(folder), remedy=f"go on with `sonde train --resume {folder}`") from None
     _describe(folder, runs[0].path, runs[0].recipe.replace(data={"fold": None}))
-    rows = [
-        pl.read_parquet(run.path / "predictions.parquet").filter(pl.col("part") == "test").with_columns(pl.lit(number).alias("fold"))
-        for number, run in enumerate(runs, start=1)
-    ]
-    whole = pl.concat(rows, how="diagonal_relaxed").sort("example").with_columns(pl.lit("out-of-fold").alias("part"))
-    whole.write_parquet(folder / "predictions.parquet")
+    if keeps_predictions(runs[0].task):
+        rows = [
+            pl.read_parquet(run.path / "predictions.parquet").filter(pl.col("part") == "test").with_columns(pl.lit(number).alias("fold"))
+            for number, run in enumerate(runs, start=1)
+        ]
+        whole = pl.concat(rows, how="diagonal_relaxed").sort("example").with_columns(pl.lit("out-of-fold").alias("part"))
+        whole.write_parquet(folder / "predictions.parquet")
     run = Run(folder)
     run.folds = runs  # their data are at hand
     write_json(folder / "metrics.json", _summary(runs, run.out_of_fold()[0]))
