@@ -188,6 +188,10 @@ class Run:
         return found.columns, found.index, found.examples
 
     @property
+    def _names_pixels(self) -> bool:
+        return bool(self.target.values["kind"] == "mask")
+
+    @property
     def _finds_objects(self) -> bool:
         return bool(self.target.values["kind"] == "boxes")
 
@@ -235,8 +239,8 @@ class Run:
             purpose = "to forecast from: a series is predicted from its own past"
             require_columns(content, examples, self.target.columns, purpose=purpose, remedy="give data with this column")
             examples = with_next(examples, content.time, self.target.columns[0], self.target.outputs)
-        if self.description["task"]["name"] == "segmentation":
-            return segments.table(self.planes(examples), self.task.classes)  # type: ignore[attr-defined]
+        if self._names_pixels:
+            return segments.table(self.planes(examples), tuple(self.target.values["classes"]))
         prediction, index = self.predict_tensor(examples)
         chosen = examples if len(index) == len(examples) else examples.take(index)
         return pl.DataFrame({"name": names(chosen, self.recipe.data.id or content.time, index), **self.task.table(prediction)})
@@ -294,7 +298,14 @@ class Run:
         return {"metrics": measured, "examples": examples, "notes": notes + [message for fold in self.folds for message in fold.said]}
 
     def out_of_fold(self) -> tuple[dict[str, float], int]:
-        """Measures over all examples of a K-fold, each predicted by the fold that had not seen it; how many there are."""
+        """Measures over all examples of a K-fold, each predicted by the fold that had not seen it; how many there are.
+
+        Classes of pixels are measured at the pictures' own size.
+        """
+        if self._names_pixels:
+            parts = [PartData(*fold.part("test")) for fold in self.folds]
+            tables = [fold._pixels(part) for fold, part in zip(self.folds, parts, strict=True)]
+            return segments.measures(torch.stack(tables).sum(0), tuple(self.target.values["classes"])), sum(len(part.index) for part in parts)
         predictions, targets, inputs, order = [], [], [], []
         for fold in self.folds:
             held = PartData(*fold.part("test"))
@@ -314,11 +325,19 @@ class Run:
         """Measures of data whose targets are known; of a K-fold those of the folds' mean prediction."""
         if not self.folds:
             return self.measure(data).metrics
+        if self._names_pixels:
+            return segments.measures(self._pixels(data), tuple(self.target.values["classes"]))
         prediction, index = self.predict_tensor(data.examples, data.index)
         rows = torch.from_numpy(index)
         assert data.columns.targets is not None
         measured = measure_predictions(self.task, prediction, data.columns.targets[rows], (data.columns.inputs[0][rows],))
         return measured_outlines(Evaluation(measured, prediction, rows), data.examples, self.preparation, self.target.values).metrics
+
+    def _pixels(self, data: PartData) -> Tensor:
+        """Pixels of each true class (row) by their answer, int64 (class, class), at the pictures' own size."""
+        chosen = data.examples.take(data.index)
+        assert chosen.masks is not None
+        return torch.stack(list(segments.counts(self.planes(chosen), chosen.masks, len(self.target.values["classes"])))).sum(0)
 
     def look(self) -> int:
         """Count one more look at the test part; how many there have been."""

@@ -142,7 +142,7 @@ def _objects(
             written(out, encode(coco_results(rows, classes)))
         else:
             _write(plain, out, kind)
-        return Answer({**whole, "out": str(out)}, f"{many[0]} objects of {many[1]} pictures in {out}", json=json)
+        return Answer({**whole, "out": str(out)}, f"{many[0]} object{'' if many[0] == '1' else 's'} of {many[1]} picture{'' if many[1] == '1' else 's'} in {out}", json=json)
     if kind == "table" and rows.height > SHOWN and not json:
         say(f"the first {SHOWN} of {number(rows.height)} rows; --out FILE or --format csv gives all", quiet=quiet)
     shown = plain.drop("outline", strict=False).with_columns(pl.col(*CORNERS).round().cast(pl.Int64)) if kind == "table" else plain
