@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
 Box = tuple[float, float, float, float]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 # Twelve colours that are told apart easily, also on grass, sky and skin; further classes take the same again.
 PALETTE: Final[tuple[Colour, ...]] = (
@@ -118,9 +119,7 @@ def _dashed(pen: ImageDraw.ImageDraw, box: Box, colour: Colour, line: int) -> No
             pen.line(piece, fill=colour if number % 2 == 0 else (0, 0, 0), width=line)
 
 
-def _tag(
-    pen: ImageDraw.ImageDraw, shown: Shown, factor: float, line: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, size: tuple[int, int], taken: list[Box]
-) -> None:
+def _tag(pen: ImageDraw.ImageDraw, shown: Shown, factor: float, line: int, font: Font, size: tuple[int, int], taken: list[Box]) -> None:
     """The words on a plate of the object's colour: above the box, below it or inside, wherever no other tag is yet; all within the picture."""
     left, top, right, bottom = _inside(shown.box, factor, line, size)
     edges = pen.textbbox((0, 0), shown.text, font=font)

@@ -78,7 +78,7 @@ def _matched(
         crowded = (of < 0) & (_covered(boxes, true_boxes[crowds]).max(1) >= ENOUGH)
     kept = ~crowded
     there = np.cumsum(~crowds) - 1  # numbers among those that are no crowd
-    kinds = tuple(_kind(of[place], overlaps[place], labels[place], true_labels) for place in np.flatnonzero(kept))
+    kinds = tuple(_kind(int(of[place]), overlaps[place], int(labels[place]), true_labels) for place in np.flatnonzero(kept))
     of = np.where(of >= 0, there[of] if len(there) else of, -1)
     return Picture(number, boxes[kept], labels[kept], scores[kept], true_boxes[~crowds], true_labels[~crowds], of[kept], kinds)
 
