@@ -42,6 +42,8 @@ NAMES = (
     "cifar10_resnet20",
     "cifar10_airbench",
     "camvid",
+    "bccd",
+    "raccoon",
     "flowers_visual_words",
     "flowers_fine_tuning",
     "decoding",
