@@ -44,12 +44,12 @@ def read(files: Files, data: Data) -> Annotations | None:
         name = files.names[place]
         part: Part = (part_in(name.rpartition("/")[0]) or "train") if given else "all"
         index = named.get(key)
-        picture = found.picture(name, place, (0, 0), part, files.name(place if index is None else index))
+        picture = found.picture(name, place, (0.0, 0.0), part, files.name(place if index is None else index))
         if index is not None:
             _add(found, files.text(index), picture, classes)
     for index in sorted(set(texts) - set(named.values())):
         if "labels" in PurePosixPath(files.names[index]).parts and _is_labels(files.bytes(index)):
-            picture = found.picture(files.names[index], None, (0, 0), "train" if given else "all", files.name(index))
+            found.picture(files.names[index], None, (0.0, 0.0), "train" if given else "all", files.name(index))
     numbers = {int(label) for label in found.labels if label is not None and label.isdigit()} if not classes else set()
     found.classes = classes or tuple(str(each) for each in range(max(numbers, default=-1) + 1))
     if not classes:
