@@ -1,8 +1,8 @@
 """Writing 64 sentences of 50 tokens with a small Transformer: Sonde's greedy search against the textbook's loop over the same batch, and a beam of 5.
 
 The textbook's decoder keeps the inputs of each block and projects all of them, and the encoder's memory, anew at every step; Sonde keeps
-keys and values. Both have the sizes of bench/contenders/sentences.py and random weights, and neither ever ends a sentence. How the time of
-a token grows with the length stands beside that of the attention over as many kept keys and values.
+keys and values, with room for those that come. Both have the sizes of bench/contenders/sentences.py and random weights, and neither ever
+ends a sentence. How the time of a token grows with the length stands beside that of the attention over as many kept keys and values.
 """
 
 from __future__ import annotations
@@ -63,13 +63,14 @@ def timed(function: Callable[[], object]) -> Callable[[], float]:
 
 def attention(length: int) -> Callable[[], object]:
     """One query a sentence and layer, over 1 … `length` kept keys and values."""
-    keys = torch.randn(SENTENCES, HEADS, length, WIDTH // HEADS)
+    kept = torch.randn(LAYERS, 2, SENTENCES, HEADS, length, WIDTH // HEADS)  # a decoder reads as much memory
     query = torch.randn(SENTENCES, HEADS, 1, WIDTH // HEADS)
 
+    @torch.inference_mode()
     def all_steps() -> None:
         for step in range(1, length + 1):
-            for _ in range(LAYERS):
-                dot_product_attention(query, keys[:, :, :step], keys[:, :, :step])
+            for keys, values in kept:
+                dot_product_attention(query, keys[:, :, :step], values[:, :, :step])
 
     return all_steps
 

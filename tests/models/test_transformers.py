@@ -10,7 +10,7 @@ import torch
 from sonde import models
 from sonde.errors import RecipeError
 from sonde.nn.attention import attention_of
-from sonde.nn.sequence import reordered
+from sonde.ops.decode import reordered
 
 VOCABULARY = 7
 FORMS: list[dict[str, Any]] = [
@@ -52,8 +52,8 @@ def test_a_text_may_be_cut_anywhere(form: dict[str, Any], cuts: tuple[int, ...])
         logits, state = model.advance(piece, state)
         parts.append(logits)
     torch.testing.assert_close(torch.cat(parts, dim=1), expected, rtol=1e-11, atol=1e-11)
-    assert [part.shape for part in state] == [part.shape for part in last]
-    assert state[0].shape[1] <= 8  # no more is looked back on
+    assert [part.tensor.shape for part in state] == [part.tensor.shape for part in last]
+    assert state[0].length <= 8  # no more is looked back on
     order = torch.tensor([1, 1, 0])
     torch.testing.assert_close(model.advance(tokens[order, :1], reordered(state, order))[0], model.advance(tokens[:, :1], state)[0][order])
 

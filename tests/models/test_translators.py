@@ -11,7 +11,8 @@ from torch import Tensor
 from sonde import models
 from sonde.errors import RecipeError
 from sonde.nn.attention import attention_of
-from sonde.nn.sequence import Translator, reordered, rows_of
+from sonde.nn.sequence import Translator, rows_of
+from sonde.ops.decode import reordered
 
 SOURCE, TARGET = 11, 9
 CHOICES: list[tuple[str, dict[str, Any]]] = [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from sonde.nn.attention import MultiHeadAttention, attention_of
+from sonde.nn.positions import Positions
 from sonde.nn.transformer import BlockSize, EncoderBlock
 
 
@@ -37,15 +39,25 @@ def test_attention_is_torchs_with_its_weights() -> None:
     torch.testing.assert_close(seen[""], weights)
 
 
-def test_a_block_with_a_past_gives_what_one_call_gives() -> None:
+@pytest.mark.parametrize("recorded", [True, False], ids=["gradients", "in place"])
+@pytest.mark.parametrize("width", [8, 80], ids=["narrow heads", "wide heads"])
+def test_a_block_with_a_past_gives_what_one_call_gives(width: int, recorded: bool) -> None:
     torch.manual_seed(0)
-    block = EncoderBlock(BlockSize(8, 2, 16)).double().eval()
-    x = torch.randn(2, 6, 8, dtype=torch.float64)
-    whole, (keys, _) = block(x, causal=True)
-    first, past = block(x[:, :4], causal=True)
-    second, (kept, _) = block(x[:, 4:], causal=True, past=past)
-    torch.testing.assert_close(torch.cat([first, second], dim=1), whole)
-    torch.testing.assert_close(kept, keys)
+    block = EncoderBlock(BlockSize(width, 2, 16)).double().eval()
+    x = torch.randn(3, 24, width, dtype=torch.float64)
+    positions = Positions("rotary", width=width, head=width // 2, length=24)
+    expected, none = block(x, causal=True, turn=positions.turn(x))
+    assert none is None
+    past, parts, place = block.self_attn.no_past(3), [], 0
+    with torch.set_grad_enabled(recorded):
+        for steps in (4, 1, 1, 3, 1, 14):
+            piece = x[:, place : place + steps]
+            y, past = block(piece, causal=True, turn=positions.turn(piece, place), past=past)
+            parts.append(y)
+            place += steps
+    torch.testing.assert_close(torch.cat(parts, dim=1), expected)
+    assert past.length == 24
+    assert parts[-1].requires_grad is recorded
 
 
 def test_dropout_is_unbiased_and_of_training_alone() -> None:

@@ -18,7 +18,7 @@ from sonde.errors import RecipeError
 from sonde.nn.activation import Activation, activation
 from sonde.nn.dropout import Dropout
 from sonde.nn.initialise import initialise
-from sonde.nn.sequence import State
+from sonde.nn.sequence import State, tensors
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Markov(nn.Module):
 
     def advance(self, tokens: Int[Tensor, "batch step"], state: State) -> tuple[Float[Tensor, "batch step token"], State]:
         """As nn.sequence.LanguageModel. The state: the last τ − 1 tokens."""
-        before = tokens.new_full((len(tokens), self.window - 1), self.begin) if state is None else state[0]
+        before = tokens.new_full((len(tokens), self.window - 1), self.begin) if state is None else tensors(state)[0]
         said = torch.cat([before, tokens], dim=1)
         vectors = self.embedding(said)
         windows = torch.cat([vectors[:, lag : lag + tokens.shape[1]] for lag in range(self.window)], dim=2)

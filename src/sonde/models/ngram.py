@@ -25,7 +25,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sonde.errors import RecipeError
-from sonde.nn.sequence import State
+from sonde.nn.sequence import State, tensors
 from sonde.ops.losses import NO_TARGET
 
 BLOCK = 4 * 2**20  # probabilities worked out at a time
@@ -86,7 +86,7 @@ class NGram(nn.Module):
 
     def advance(self, tokens: Int[Tensor, "batch step"], state: State) -> tuple[Float[Tensor, "batch step token"], State]:
         """As nn.sequence.LanguageModel. The state: the last n − 1 tokens."""
-        before = tokens.new_full((len(tokens), self.order - 1), self.tokens) if state is None else state[0]
+        before = tokens.new_full((len(tokens), self.order - 1), self.tokens) if state is None else tensors(state)[0]
         said = torch.cat([before, tokens], dim=1)
         if not tokens.shape[1] or not len(tokens):
             return self.discounts.new_zeros(*tokens.shape, self.tokens), (before,)

@@ -19,7 +19,7 @@ from sonde.nn.attention import AdditiveAttention, DotProductAttention
 from sonde.nn.dropout import Dropout
 from sonde.nn.initialise import initialise
 from sonde.nn.recurrent import PARTS, Cell, Recurrent
-from sonde.nn.sequence import State
+from sonde.nn.sequence import State, tensors
 from sonde.ops.attention import length_mask
 
 
@@ -100,8 +100,7 @@ class Seq2Seq(nn.Module):
 
     def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """As nn.sequence.Translator: logits after each of `tokens` (batch, step)."""
-        assert state is not None
-        hidden, source = state[: self.kept], state[self.kept :]
+        hidden, source = tensors(state)[: self.kept], tensors(state)[self.kept :]
         x = self.dropout(self.target_embedding(tokens))
         if self.attention is None:
             x = torch.cat([x, source[0][:, None].expand(-1, x.shape[1], -1)], dim=2)

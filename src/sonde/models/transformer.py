@@ -10,11 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sonde.errors import RecipeError
+from sonde.nn.attention import kept
 from sonde.nn.dropout import Dropout
 from sonde.nn.positions import Kind, Positions
-from sonde.nn.sequence import State
+from sonde.nn.sequence import State, grown
+from sonde.nn.stepping import Stepping, stepping
 from sonde.nn.transformer import BlockSize, DecoderBlock, EncoderBlock, last_norm, output_layer, scaled_embedding
 from sonde.ops.attention import length_mask
+from sonde.ops.growing import Common
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,8 @@ VARIANTS: dict[str, Config] = {
 class Transformer(nn.Module):
     """Encoder and decoder.
 
-    The state of decoding: which source tokens are real (batch, source), then for each decoder block keys and values of the source, and keys
-    and values of the target so far, (batch, head, step, width/head) each.
+    The state of decoding: the weights as a step reads them, which source tokens are real (batch, source), then for each decoder block keys and
+    values of the source, and, as soon as there is one, those of the target so far (nn.attention.kept says how they lie).
     """
 
     def __init__(self, config: Config) -> None:
@@ -98,29 +101,39 @@ class Transformer(nn.Module):
         for block in self.encoder:
             x, _ = block(x, mask=real[:, None, None], turn=turn)
         x = self.encoder_norm(x)
-        state: list[Tensor] = [real]
-        for block in self.decoder:
-            assert isinstance(block, DecoderBlock)
-            keys, values = block.multihead_attn.remember(x)
-            state += [keys, values, keys[:, :, :0], values[:, :, :0]]
-        return tuple(state)
+        blocks = [block for block in self.decoder if isinstance(block, DecoderBlock)]
+        memories = [block.multihead_attn.remember(x) for block in blocks]
+        if self.training:
+            return (Common(None), real, *memories)
+        return (Common(stepping(blocks, self.norm, *self._weights())), real, *(kept(memory, shared=True) for memory in memories))
 
     def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """As nn.sequence.Translator: logits after each of `tokens` (batch, step), which go on where the state's target stops."""
         assert state is not None
-        real, caches = state[0], state[1:]
-        start = caches[2].shape[2]
+        blocks = len(self.decoder)
+        (common, real), memories, pasts = state[:2], state[2 : 2 + blocks], grown(state[2 + blocks :])
+        assert isinstance(common, Common)
+        assert isinstance(real, Tensor)
+        start = pasts[0].length if pasts else 0
         x = self.target_embedding(tokens) * self.scale
         turn = self.target_positions.turn(x, start)
         x = self.dropout(self.target_positions(x, start))
-        kept: list[Tensor] = [real]
+        if isinstance(common.value, Stepping) and tokens.shape[1] == 1:
+            logits, after = common.value(x[:, 0], pasts, turn, grown(memories), real)
+            return logits[:, None], (common, real, *memories, *after)
+        after = []
         for number, block in enumerate(self.decoder):
-            keys, values, *past = caches[4 * number : 4 * number + 4]
-            x, cache = block(x, (keys, values), memory_mask=real[:, None, None], turn=turn, past=(past[0], past[1]))
-            kept += [keys, values, *cache]
-        x = self.norm(x)
-        logits: Tensor = self.output(x) if self.tied == "none" else F.linear(x, self.target_embedding.weight, self.bias)
-        return logits, None if self.training else tuple(kept)
+            assert isinstance(block, DecoderBlock)
+            past = None if self.training else pasts[number] if pasts else block.self_attn.no_past(len(x))
+            x, past = block(x, memories[number], memory_mask=real[:, None, None], turn=turn, past=past)
+            if past is not None:
+                after.append(past)
+        logits = F.linear(self.norm(x), *self._weights())
+        return logits, None if self.training else (common, real, *memories, *after)
+
+    def _weights(self) -> tuple[Tensor, Tensor]:
+        """The output's weights and bias."""
+        return (self.output.weight, self.output.bias) if self.tied == "none" else (self.target_embedding.weight, self.bias)
 
     def forward(self, tokens: Tensor, lengths: Tensor, target: Tensor) -> Tensor:
         """Logits (batch, step, output) after each token of `target` (batch, step), which begins with the begin token."""

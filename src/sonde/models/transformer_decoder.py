@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sonde.errors import RecipeError
-from sonde.nn.attention import Cache
 from sonde.nn.dropout import Dropout
 from sonde.nn.positions import Kind, Positions
-from sonde.nn.sequence import State
+from sonde.nn.sequence import State, grown
 from sonde.nn.transformer import BlockSize, EncoderBlock, last_norm, output_layer, scaled_embedding
+from sonde.ops.growing import Growing
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class TransformerDecoder(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Sentences (batch, length), of these lengths or whole: logits (batch, output) after each one's last token, or (batch, length, output)."""
-        features = self._read(tokens, ())[0]
+        features = self._read(tokens, None)[0]
         if self.per == "token":
             return self._logits(features)
         last = features[:, -1] if lengths is None else features[torch.arange(len(tokens), device=tokens.device), lengths - 1]
@@ -85,33 +85,36 @@ class TransformerDecoder(nn.Module):
     def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """As nn.sequence.LanguageModel. The state: the tokens that are looked back on, then keys and values of each block."""
         if self.training:
-            return self._logits(self._read(tokens, ())[0]), None
+            return self._logits(self._read(tokens, None)[0]), None
+        said, pasts = (None, ()) if state is None else (grown(state[:1])[0], grown(state[1:]))
         parts: list[Tensor] = []
         place = 0
         while place < tokens.shape[1] or not parts:
-            if state is not None and state[0].shape[1] >= self.length:
-                past = state[0][:, -(self.length // 2) :] if self.length > 1 else state[0][:, :0]
-                state = (past, *self._read(past, ())[1])
-            room = self.length - (0 if state is None else state[0].shape[1])
-            piece = tokens[:, place : place + room]
-            features, caches = self._read(piece, () if state is None else state[1:])
-            state = (piece if state is None else torch.cat([state[0], piece], dim=1), *caches)
+            if said is not None and said.length >= self.length:
+                before = said.tensor[:, -(self.length // 2) :] if self.length > 1 else said.tensor[:, :0]
+                said, pasts = Growing(before, steps=1), self._read(before, ())[1]
+            piece = tokens[:, place : place + self.length - (0 if said is None else said.length)]
+            features, pasts = self._read(piece, pasts)
+            said = Growing(piece, steps=1) if said is None else said.appended(piece)
             parts.append(features)
-            place += room
-        return self._logits(torch.cat(parts, dim=1)), state
+            place += piece.shape[1]
+        assert said is not None
+        return self._logits(torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]), (said, *pasts)
 
-    def _read(self, tokens: Tensor, caches: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Features (batch, step, width) after each token, and the keys and values of all blocks, those of `caches` first."""
-        start = caches[0].shape[2] if caches else 0
+    def _read(self, tokens: Tensor, pasts: tuple[Growing, ...] | None) -> tuple[Tensor, tuple[Growing, ...]]:
+        """Features (batch, step, width) after each token, and all keys and values of each block, those of `pasts` first; None keeps none."""
+        start = pasts[0].length if pasts else 0
         x = self.embedding(tokens) * self.scale
         turn = self.positions.turn(x, start)
         x = self.dropout(self.positions(x, start))
-        kept: list[Tensor] = []
+        after: list[Growing] = []
         for number, block in enumerate(self.blocks):
-            past: Cache | None = (caches[2 * number], caches[2 * number + 1]) if caches else None
-            x, cache = block(x, causal=True, turn=turn, past=past)
-            kept += cache
-        return self.norm(x), tuple(kept)
+            assert isinstance(block, EncoderBlock)
+            past = None if pasts is None else pasts[number] if pasts else block.self_attn.no_past(len(x))
+            x, past = block(x, causal=True, turn=turn, past=past)
+            if past is not None:
+                after.append(past)
+        return self.norm(x), tuple(after)
 
     def _logits(self, features: Tensor) -> Tensor:
         logits: Tensor = F.linear(features, self.embedding.weight, self.bias) if self.tied else self.output(features)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import torch
 from jaxtyping import Float
@@ -22,9 +23,11 @@ from sonde.nn.dropout import Dropout
 from sonde.nn.initialise import initialise
 from sonde.nn.positions import Turn, turned
 from sonde.ops.attention import Mask, additive_weights, dot_product_attention, dot_product_weights
+from sonde.ops.growing import Growing
 
-# Keys and values as they were projected, (batch, head, step, width/head) each.
-Cache = tuple[Tensor, Tensor]
+ROWS_FIRST, ROWS_LAST = 0, 4  # the axis of the rows in the two ways in which keys and values are kept
+# On a CPU they are kept with the rows along the last axis where heads are at most so wide: see ops.attention.step_attention.
+NARROW: Final = 32
 
 
 class MultiHeadAttention(nn.Module):
@@ -56,32 +59,42 @@ class MultiHeadAttention(nn.Module):
         mask: Mask = None,
         causal: bool = False,
         turn: Turn = None,
-        past: Cache | None = None,
-    ) -> tuple[Float[Tensor, "batch query width"], Cache]:
-        """Self-attention. Gives the output and all keys and values, those of `past` first.
+        past: Growing | None = None,
+    ) -> tuple[Float[Tensor, "batch query width"], Growing | None]:
+        """Self-attention, and where there is a `past` (`no_past` begins one) all keys and values, those of `past` first.
 
         `mask`: True where a query may look, broadcast to (batch, head, query, key). `turn`: rotary positions of `x`.
         """
-        query, key, value = self._cut(F.linear(x, self.in_proj_weight, self.in_proj_bias), 3)
+        query, key, value = self._cut(F.linear(x, self.in_proj_weight, self.in_proj_bias), 3).unbind(1)
         query, key = turned(query, turn), turned(key, turn)
-        if past is not None and past[0].shape[2]:
-            key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
-        return self._attend(query, key, value, mask, causal), (key, value)
+        if past is None:
+            return self._attend(query, key, value, mask, causal), None
+        began = past.length > 0
+        past = past.appended(_arranged(torch.stack([key, value], 1), past.rows))
+        if began:
+            key, value = _as_projected(past).unbind(1)
+        return self._attend(query, key, value, mask, causal), past
 
-    def remember(self, memory: Float[Tensor, "batch key width"]) -> Cache:
+    def no_past(self, rows: int) -> Growing:
+        """Keys and values of no step."""
+        return kept(self.in_proj_weight.new_empty(rows, 2, self.heads, 0, self.width // self.heads))
+
+    def remember(self, memory: Float[Tensor, "batch key width"]) -> Float[Tensor, "batch 2 head key column"]:
         """Keys and values of what is to be looked at by `look`: projected once, however many steps look."""
-        key, value = self._cut(F.linear(memory, self.in_proj_weight[self.width :], self.in_proj_bias[self.width :]), 2)
-        return key, value
+        return self._cut(F.linear(memory, self.in_proj_weight[self.width :], self.in_proj_bias[self.width :]), 2)
 
-    def look(self, x: Float[Tensor, "batch query width"], memory: Cache, *, mask: Mask = None) -> Float[Tensor, "batch query width"]:
-        """Attention of `x` to a memory."""
-        (query,) = self._cut(F.linear(x, self.in_proj_weight[: self.width], self.in_proj_bias[: self.width]), 1)
-        return self._attend(query, *memory, mask, False)
+    def look(
+        self, x: Float[Tensor, "batch query width"], memory: Tensor | Growing, *, mask: Mask = None
+    ) -> Float[Tensor, "batch query width"]:
+        """Attention of `x` to what `remember` gave, or `kept` of it."""
+        query = self._cut(F.linear(x, self.in_proj_weight[: self.width], self.in_proj_bias[: self.width]), 1)[:, 0]
+        key, value = (_as_projected(memory) if isinstance(memory, Growing) else memory).unbind(1)
+        return self._attend(query, key, value, mask, False)
 
-    def _cut(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
-        """(batch, step, parts × width) as so many of (batch, head, step, width/heads)."""
+    def _cut(self, projected: Tensor, parts: int) -> Tensor:
+        """(batch, step, parts × width) as (batch, part, head, step, width/heads)."""
         batch, steps, _ = projected.shape
-        return projected.view(batch, steps, parts, self.heads, self.width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        return projected.view(batch, steps, parts, self.heads, self.width // self.heads).permute(0, 2, 3, 1, 4)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Mask, causal: bool) -> Tensor:
         if self.seen is None and not (self.training and self.dropout.p):
@@ -93,6 +106,23 @@ class MultiHeadAttention(nn.Module):
             y = self.dropout(weights) @ value
         output: Tensor = self.out_proj(y.transpose(1, 2).flatten(2))
         return output
+
+
+def kept(memory: Float[Tensor, "batch 2 head step column"], *, shared: bool = False) -> Growing:
+    """Keys and values as they were projected, laid out for the steps that will look at them or be appended. `shared` as Growing's."""
+    narrow = memory.device.type == "cpu" and memory.dtype in (torch.float32, torch.float64) and memory.shape[-1] <= NARROW
+    rows = ROWS_LAST if narrow else ROWS_FIRST
+    return Growing(_arranged(memory, rows).contiguous(), steps=1 if narrow else 2, rows=rows, shared=shared)
+
+
+def _arranged(memory: Tensor, rows: int) -> Tensor:
+    """(row, 2, head, step, column) as (2, step, head, column, row), or with the rows first as (row, 2, step, head, column)."""
+    return memory.permute(1, 3, 2, 4, 0) if rows == ROWS_LAST else memory.transpose(2, 3)
+
+
+def _as_projected(past: Growing) -> Tensor:
+    """The opposite of `_arranged`, in a form that the kernels of attention can read."""
+    return past.tensor.permute(4, 0, 2, 1, 3).contiguous() if past.rows == ROWS_LAST else past.tensor.transpose(2, 3)
 
 
 class AdditiveAttention(nn.Module):

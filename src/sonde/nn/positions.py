@@ -55,6 +55,7 @@ class Positions(nn.Module):
             what = f"rotary positions turn pairs of columns, and heads {head} wide leave one without its pair"
             raise RecipeError(what, where="model.positions", remedy="choose model.width and model.heads whose quotient is even")
         self.kind, self.width, self.head = kind, width, head
+        self.table: Tensor | None = None  # sinusoids, or cosines and sines of the angles, of the first positions: see _rows
         if kind == "learned":
             self.weight = nn.Parameter(sinusoids(0, length, width).float())
 
@@ -64,7 +65,7 @@ class Positions(nn.Module):
         if self.kind == "rotary":
             return x
         if self.kind == "sinusoidal":
-            return x + sinusoids(start, steps, self.width, device=x.device).to(x.dtype)
+            return x + self._rows(start, steps, x)
         if start + steps > len(self.weight):
             raise ValueError(f"position {start + steps} was asked for, and {len(self.weight)} positions were learned")
         return x + self.weight[start : start + steps]
@@ -73,5 +74,26 @@ class Positions(nn.Module):
         """By what queries and keys of these steps are turned: rotary positions, None for the others."""
         if self.kind != "rotary":
             return None
-        angle = angles(start, x.shape[1], self.head, device=x.device)
-        return angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+        cos, sin = self._rows(start, x.shape[1], x)
+        return cos, sin
+
+    def _rows(self, start: int, steps: int, x: Tensor) -> Tensor:
+        """Sinusoids (step, width), or cosines and sines (2, step, head/2), of these positions, in x's type and on its device.
+
+        They are kept from call to call: the step of a decoder would spend a tenth of its time on them.
+        """
+        if torch.compiler.is_compiling() or type(x) is not Tensor:  # a graph is to hold no state, and pretended numbers are none
+            return self._computed(start, steps, x)
+        axis = 1 if self.kind == "rotary" else 0
+        table = self.table
+        if table is None or table.dtype != x.dtype or table.device != x.device or table.shape[axis] < start + steps:
+            with torch.inference_mode(False), torch.no_grad():  # training may be what reads it next
+                table = self._computed(0, max(2 * start, start + steps), x)
+            self.table = table
+        return table.narrow(axis, start, steps)
+
+    def _computed(self, start: int, steps: int, x: Tensor) -> Tensor:
+        if self.kind == "sinusoidal":
+            return sinusoids(start, steps, self.width, device=x.device).to(x.dtype)
+        angle = angles(start, steps, self.head, device=x.device)
+        return torch.stack([angle.cos(), angle.sin()]).to(x.dtype)

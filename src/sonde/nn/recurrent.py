@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sonde.nn.dropout import Dropout
-from sonde.nn.sequence import State
 from sonde.ops.gru import gru
 from sonde.ops.lstm import lstm
 from sonde.ops.rnn import rnn
@@ -87,7 +86,7 @@ class Recurrent(nn.Module):
         return f"{self.cell}, {self.inputs}, {self.width}, layers={self.layers}{both}{before}"
 
     def forward(
-        self, x: Float[Tensor, "step row input"] | Int[Tensor, "step row"], state: State = None, lengths: Int[Tensor, " row"] | None = None
+        self, x: Float[Tensor, "step row input"] | Int[Tensor, "step row"], state: tuple[Tensor, ...] | None = None, lengths: Int[Tensor, " row"] | None = None
     ) -> tuple[Float[Tensor, "step row output"], tuple[Tensor, ...]]:
         """Outputs of the last layer at every step, and the state after the last one.
 
@@ -109,7 +108,7 @@ class Recurrent(nn.Module):
             x = x * (torch.arange(len(x), device=x.device)[:, None] < lengths)[:, :, None]
         return x, tuple(torch.stack(part, 1) for part in zip(*last, strict=True))
 
-    def _first(self, x: Tensor, state: State, place: int) -> tuple[Tensor, ...]:
+    def _first(self, x: Tensor, state: tuple[Tensor, ...] | None, place: int) -> tuple[Tensor, ...]:
         """The state that one layer and direction begins with."""
         if state is None:
             zeros = self.weight_hh_l0.new_zeros(x.shape[1], self.width)

@@ -14,7 +14,7 @@ from sonde.errors import RecipeError, UsageError
 from sonde.nn.dropout import Dropout
 from sonde.nn.initialise import initialise
 from sonde.nn.recurrent import Cell, Recurrent, turned
-from sonde.nn.sequence import State
+from sonde.nn.sequence import State, tensors
 
 Per = Literal["token", "sequence"]
 ONE_HOT = 256  # up to so many tokens a vector for each is no gain: a one-hot vector gives the cell a column of its own for each
@@ -141,8 +141,8 @@ class RecurrentNetwork(nn.Module):
         if self.bidirectional:
             what = "this model reads in both directions: what follows a token is needed to foretell it, so that it cannot write on"
             raise UsageError(what, where="model.bidirectional", remedy="let it fill blanks, or train a model without model.bidirectional")
-        y, state = self.recurrent(self._enter(tokens), state)
-        return self._leave(y).transpose(0, 1), state
+        y, after = self.recurrent(self._enter(tokens), tensors(state) or None)
+        return self._leave(y).transpose(0, 1), after
 
     def between(self, tokens: Int[Tensor, "batch step"]) -> Float[Tensor, "batch step token"]:
         """Logits of the token at each place, from all before it and all after it. Raises UsageError for a model of one direction."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-# What a model carries from one window to the next, or from one token to the next: tensors, the batch axis first. None: nothing.
-State = tuple[Tensor, ...] | None
+from sonde.ops import decode
+from sonde.ops.growing import Growing
+
+State = decode.State
 
 
 @runtime_checkable
@@ -76,24 +78,33 @@ def carries_state(network: nn.Module) -> bool:
     return bool(getattr(network, "carries", False))
 
 
+def tensors(state: State) -> tuple[Tensor, ...]:
+    """The parts of a state that is tensors alone, such as one that training carries; () where there is none."""
+    parts = tuple(part for part in state or () if isinstance(part, Tensor))
+    assert len(parts) == len(state or ())
+    return parts
+
+
+def grown(state: tuple[Any, ...]) -> tuple[Growing, ...]:
+    """The parts of a state that grow, where all do."""
+    parts = tuple(part for part in state if isinstance(part, Growing))
+    assert len(parts) == len(state)
+    return parts
+
+
 def detached(state: State) -> State:
     """The state without the graph that led to it."""
-    return None if state is None else tuple(tensor.detach() for tensor in state)
+    return None if state is None else tuple(part.detach() for part in state)
 
 
 def rows_of(state: State, begin: int, end: int) -> State:
     """Rows `begin` … `end` − 1 of the batch."""
-    return None if state is None else tuple(tensor[begin:end] for tensor in state)
-
-
-def reordered(state: State, index: Tensor) -> State:
-    """Row `index[i]` of the batch as row i: beams that go on from others, sentences that are done left out."""
-    return None if state is None else tuple(tensor.index_select(0, index) for tensor in state)
+    return None if state is None else tuple(part[begin:end] for part in state)
 
 
 def joined(states: list[State]) -> State:
     """The rows of all states one after the other, without the graph; None where there are none."""
-    known = [state for state in states if state is not None]
+    known = [tensors(state) for state in states if state is not None]
     if not known or len(known) < len(states):
         return None
     if len(known) == 1:

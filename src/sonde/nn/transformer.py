@@ -17,11 +17,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sonde.nn.attention import Cache, MultiHeadAttention
+from sonde.nn.attention import MultiHeadAttention
 from sonde.nn.dropout import Dropout
 from sonde.nn.initialise import initialise
 from sonde.nn.positions import Turn
 from sonde.ops.attention import Mask
+from sonde.ops.growing import Growing
 
 Steps = Float[Tensor, "batch step width"]
 
@@ -53,15 +54,16 @@ class EncoderBlock(nn.Module):
         _start(self.linear1, self.linear2)
 
     def forward(
-        self, x: Steps, *, mask: Mask = None, causal: bool = False, turn: Turn = None, past: Cache | None = None
-    ) -> tuple[Steps, Cache]:
-        """The block's output, and its keys and values, those of `past` first. Arguments as MultiHeadAttention's."""
-        y, cache = self.self_attn(self.norm1(x) if self.norm_first else x, mask=mask, causal=causal, turn=turn, past=past)
-        x = x + self.dropout(y)
+        self, x: Steps, *, mask: Mask = None, causal: bool = False, turn: Turn = None, past: Growing | None = None
+    ) -> tuple[Steps, Growing | None]:
+        """The block's output, and where there is a `past` all keys and values. Arguments as MultiHeadAttention's."""
+        drop = self.dropout
+        y, past = self.self_attn(self.norm1(x) if self.norm_first else x, mask=mask, causal=causal, turn=turn, past=past)
+        x = x + drop(y)
         if self.norm_first:
-            return x + self.dropout(_feed_forward(self.norm2(x), self.linear1, self.linear2)), cache
+            return x + drop(_feed_forward(self.norm2(x), self.linear1, self.linear2)), past
         x = self.norm1(x)
-        return self.norm2(x + self.dropout(_feed_forward(x, self.linear1, self.linear2))), cache
+        return self.norm2(x + drop(_feed_forward(x, self.linear1, self.linear2))), past
 
 
 class DecoderBlock(nn.Module):
@@ -81,19 +83,19 @@ class DecoderBlock(nn.Module):
         _start(self.linear1, self.linear2)
 
     def forward(
-        self, x: Steps, memory: Cache, *, memory_mask: Mask = None, turn: Turn = None, past: Cache | None = None
-    ) -> tuple[Steps, Cache]:
-        """The block's output, and its own keys and values, those of `past` first. `memory` is what `multihead_attn.remember` gave."""
+        self, x: Steps, memory: Tensor | Growing, *, memory_mask: Mask = None, turn: Turn = None, past: Growing | None = None
+    ) -> tuple[Steps, Growing | None]:
+        """The block's output, and where there is a `past` all its own keys and values. `memory` and `memory_mask` as MultiHeadAttention.look's."""
         drop = self.dropout
         if self.norm_first:
-            y, cache = self.self_attn(self.norm1(x), causal=True, turn=turn, past=past)
+            y, past = self.self_attn(self.norm1(x), causal=True, turn=turn, past=past)
             x = x + drop(y)
             x = x + drop(self.multihead_attn.look(self.norm2(x), memory, mask=memory_mask))
-            return x + drop(_feed_forward(self.norm3(x), self.linear1, self.linear2)), cache
-        y, cache = self.self_attn(x, causal=True, turn=turn, past=past)
+            return x + drop(_feed_forward(self.norm3(x), self.linear1, self.linear2)), past
+        y, past = self.self_attn(x, causal=True, turn=turn, past=past)
         x = self.norm1(x + drop(y))
         x = self.norm2(x + drop(self.multihead_attn.look(x, memory, mask=memory_mask)))
-        return self.norm3(x + drop(_feed_forward(x, self.linear1, self.linear2))), cache
+        return self.norm3(x + drop(_feed_forward(x, self.linear1, self.linear2))), past
 
 
 def scaled_embedding(count: int, width: int) -> nn.Embedding:

@@ -83,14 +83,14 @@ def step_attention(
     *,
     missing: Bool[Tensor, "step 1 row"] | None = None,
 ) -> Float[Tensor, "head width row"]:
-    """softmax(qkᵀ/√d) v of one query a row, rows along the last axis; `missing` is True where a row's query may not look.
+    """softmax(qkᵀ) v of one query a row, rows along the last axis; queries have been divided by √d. `missing`: keys that stand for nothing.
 
     Kernels of matrix products spend more time on entering a head that is a few numbers wide than in it. With rows side by side it is
     plain arithmetic over all rows and heads, some times as fast. Each row needs a key that is not missing.
     """
-    scores = (keys * (query * query.shape[1] ** -0.5)).sum(2)
+    scores = (keys * query).sum(2)
     if missing is not None:
-        scores = scores.masked_fill(missing, torch.finfo(scores.dtype).min)
+        scores.masked_fill_(missing, torch.finfo(scores.dtype).min)
     return (values * scores.softmax(0)[:, :, None]).sum(0)
 
 

@@ -86,7 +86,7 @@ def beam_search(
         scores = scores.masked_fill(finished, float("-inf"))
         if bool((scores.amax(1) / length**alpha <= best[:, -1]).all()):
             break
-        state = reordered(state, (first + beam).flatten())
+        state = reordered(state, (first + beam).flatten(), beams=True)
         logits, state = advance(token.view(-1, 1), state)
         log_p = _log_p(logits[:, -1], never).view(rows, width, -1)
     history = torch.stack(parents), torch.stack(chosen)

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sonde.ops.growing import Growing
+from sonde.ops.growing import Common, Growing
 from sonde.ops.random import uniform
 
-# What a model carries from one window to the next, or from one token to the next: tensors, the batch axis first, and such as grow. None: nothing.
-State = tuple[Tensor | Growing, ...] | None
+# What a model carries from one window to the next, or from one token to the next: tensors, the batch axis first, such as grow, and what
+# all rows have in common. None: nothing.
+State = tuple[Tensor | Growing | Common[Any], ...] | None
 Advance = Callable[[Tensor, State], tuple[Tensor, State]]
 Choose = Callable[[Tensor, int], Tensor]
 
@@ -59,9 +61,11 @@ def likeliest(logits: Float[Tensor, "row token"], step: int) -> Int[Tensor, " ro
     return logits.argmax(-1)
 
 
-def reordered(state: State, index: Int[Tensor, " row"]) -> State:
-    """Row `index[i]` of the batch as row i: beams that go on from others, sentences that are done left out."""
-    return None if state is None else tuple(part.index_select(0, index) for part in state)
+def reordered(state: State, index: Int[Tensor, " row"], *, beams: bool = False) -> State:
+    """Row `index[i]` of the batch as row i: sentences that are done left out, or `beams` that go on from others of their sentence."""
+    if state is None:
+        return None
+    return tuple(part if beams and isinstance(part, Growing) and part.shared else part.index_select(0, index) for part in state)
 
 
 @torch.inference_mode()
@@ -85,16 +89,21 @@ def steps(
     given = prompt.shape[1] - shortest
     tokens = prompt[:, :shortest]
     for step in range(given + length):
-        logits, state = advance(tokens, state)
-        logits = logits[:, -1]
-        if never is not None:
-            logits = logits.index_fill(1, never, float("-inf"))
-        chosen = choose(logits, step)
+        chosen, state = _next(advance, tokens, state, step, choose, never)
         if step < given and lengths is not None:
             at = shortest + step
             chosen = torch.where(lengths > at, prompt[:, at], chosen)
         yield chosen
         tokens = chosen[:, None]
+
+
+def _next(advance: Advance, tokens: Tensor, state: State, step: int, choose: Choose, never: Tensor | None) -> tuple[Tensor, State]:
+    """The token (row,) after `tokens`, and the state."""
+    logits, state = advance(tokens, state)
+    logits = logits[:, -1]
+    if never is not None:
+        logits = logits.index_fill(1, never, float("-inf"))
+    return choose(logits, step), state
 
 
 @torch.no_grad()
@@ -111,15 +120,19 @@ def generate(
 ) -> Int[Tensor, "row length"]:
     """At most `length` tokens after `prompt`, `pad` after each row's `end`; stops when all rows have ended."""
     found: list[Tensor] = []
-    done = torch.zeros(len(prompt), dtype=torch.bool, device=prompt.device)
-    for token in steps(advance, prompt, state, length=length, choose=choose, never=never):
-        found.append(token)
-        done = done | (token == end)
-        if bool(done.all()):
-            break
+    with torch.inference_mode():
+        tokens, done = prompt, torch.zeros(len(prompt), dtype=torch.bool, device=prompt.device)
+        for step in range(length):
+            token, state = _next(advance, tokens, state, step, choose, never)
+            found.append(token)
+            done.logical_or_(token == end)
+            if bool(done.all()):
+                break
+            tokens = token[:, None]
     out = prompt.new_full((len(prompt), length), pad)
     if found:
         said = torch.stack(found, 1)
-        ended = (said == end).cumsum(1) - (said == end).long() > 0  # behind the first end
-        out[:, : len(found)] = said.masked_fill(ended, pad)
+        ends = said == end
+        behind = ends.cumsum(1) > ends.long()  # an end stands before
+        out[:, : len(found)] = said.masked_fill(behind, pad)
     return out

@@ -18,7 +18,7 @@ from sonde.data.batch import Batch
 from sonde.data.batches import cut
 from sonde.data.feed import Feed
 from sonde.nn.prepared import Prepared
-from sonde.nn.sequence import State, carries_state, detached, joined, rows_of
+from sonde.nn.sequence import State, carries_state, detached, joined, rows_of, tensors
 from sonde.optim.clip import clip, gradient_norm
 from sonde.optim.ema import Average
 from sonde.optim.project import project
@@ -158,7 +158,7 @@ class Update:
 
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint holds of it beside weights and optimiser. Every process must call this, as rows are gathered."""
-        carried = [self.world.gather(tensor) for tensor in detached(self.carried) or ()]
+        carried = [self.world.gather(tensor) for tensor in tensors(detached(self.carried))]
         state = {f"carried.{number}": tensor for number, tensor in enumerate(carried) if tensor is not None}
         return state | ({f"average.{name}": t for name, t in self.average.state().items()} if self.average is not None else {})
 

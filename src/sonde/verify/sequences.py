@@ -280,7 +280,7 @@ class _Decoding(nn.Module):
         self.block = block
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
-        source, past, parts = self.block.multihead_attn.remember(memory), None, []
+        source, past, parts = self.block.multihead_attn.remember(memory), self.block.self_attn.no_past(len(x)), []
         for piece in x.split(2, dim=1):
             y, past = self.block(piece, source, past=past)
             parts.append(y)
