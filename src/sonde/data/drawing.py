@@ -103,8 +103,8 @@ def _box(pen: ImageDraw.ImageDraw, shown: Shown, factor: float, line: int, size:
 
 def _inside(box: Box, factor: float, line: int, size: tuple[int, int]) -> Box:
     """Where the frame is drawn: inside the picture, and never turned inside out."""
-    left, top = (min(max(value * factor, 1), side - 2 * line) for value, side in zip(box[:2], size, strict=True))
-    right, bottom = (min(max(value * factor, low + line), side - 2) for value, low, side in zip(box[2:], (left, top), size, strict=True))
+    left, top = (float(min(max(value * factor, 1), side - 2 * line)) for value, side in zip(box[:2], size, strict=True))
+    right, bottom = (float(min(max(value * factor, low + line), side - 2)) for value, low, side in zip(box[2:], (left, top), size, strict=True))
     return left, top, max(right, left), max(bottom, top)
 
 
@@ -124,10 +124,10 @@ def _tag(pen: ImageDraw.ImageDraw, shown: Shown, factor: float, line: int, font:
     left, top, right, bottom = _inside(shown.box, factor, line, size)
     edges = pen.textbbox((0, 0), shown.text, font=font)
     margin = max(2, line)
-    wide, high = edges[2] - edges[0] + 2 * margin, edges[3] - edges[1] + 2 * margin
-    x = min(max(left - line / 2, 0), max(size[0] - wide, 0))
+    wide, high = float(edges[2] - edges[0] + 2 * margin), float(edges[3] - edges[1] + 2 * margin)
+    x = float(min(max(left - line / 2, 0), max(size[0] - wide, 0)))
     places = [(x, top - high), (x, bottom), (x, top), (x, bottom - high), (right - wide, top - high), (right - wide, bottom)]
-    there = [(px, py) for px, py in places if px >= 0 and 0 <= py <= size[1] - high] or [(x, min(max(top, 0), max(size[1] - high, 0)))]
+    there = [(px, py) for px, py in places if px >= 0 and 0 <= py <= size[1] - high] or [(x, float(min(max(top, 0), max(size[1] - high, 0))))]
     free = [place for place in there if not any(_meet((*place, place[0] + wide, place[1] + high), other) for other in taken)]
     px, py = (free or there)[0]
     taken.append((px, py, px + wide, py + high))
