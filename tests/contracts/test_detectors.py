@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from models.tiny import tiny
 from sonde import models, tasks
 from sonde.data.batch import Batch
+from sonde.errors import RecipeError
 from sonde.experiment import prepare
 from sonde.metrics.detection import detection_metrics
 from sonde.nn.prepared import MaskLosses, OwnLosses, own_losses
@@ -253,7 +254,7 @@ def test_it_says_what_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", DETECTORS)
 def test_only_detection_is_asked_of_it(name: str) -> None:
     models.check_fit(name, task="detection", data="images")
-    with pytest.raises(models.RecipeError, match=rf"model {name} does not do classification"):
+    with pytest.raises(RecipeError, match=rf"model {name} does not do classification"):
         models.check_fit(name, task="classification", data="images")
 
 

@@ -81,7 +81,8 @@ LEARNED = [name for name in DISTINCT if name not in COUNTED]
 def usual(name: str) -> dict[str, Any]:
     """Full sizes, where nothing is published."""
     tokens = {"vocabulary": 1000, "outputs": 1000 if getattr(models.module(name).VARIANTS[name], "per", "") == "token" else 2}
-    return {"images": PHOTOGRAPHS, "numbers": {"numbers": 1000, "outputs": 2}, "tokens": tokens}[models.accepts(name)]
+    photographs = PHOTOGRAPHS | {"size": max(224, models.smallest(name, {}))} if models.accepts(name) == "images" else {}
+    return {"images": photographs, "numbers": {"numbers": 1000, "outputs": 2}, "tokens": tokens}[models.accepts(name)]
 
 
 def build(name: str, *, seed: int = 0) -> nn.Module:

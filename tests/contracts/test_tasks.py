@@ -33,6 +33,8 @@ TOKENS = {"kind": "tokens", "columns": [], "tokenizer": {"name": "characters", "
 WORDS = TOKENS | {"kind": "words"}  # the same target; here examples are windows with candidates
 MASK = {"kind": "mask", "columns": ["mask"], "classes": ["a", "b", "c"], "counts": [90, 9, 1]}
 
+BOXES = {"kind": "boxes", "columns": ["boxes"], "classes": ["a", "b"]}
+
 # For each task: options and targets to try it with. A task that is added to TASKS is added here.
 TRIED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "classification": [
@@ -51,9 +53,10 @@ TRIED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "language-modelling": [({}, TOKENS), ({"smoothing": 0.1}, TOKENS)],
     "word-vectors": [({"window": 2}, WORDS)],
     "tagging": [({}, TAGS), ({"smoothing": 0.1, "outside": 0.3}, TAGS | {"spans": False})],
+    "detection": [({}, BOXES)],
     "segmentation": [({}, MASK), ({"class_weights": "root", "smoothing": 0.1, "dice": 0.5}, MASK)],
 }
-WRITES = ("translation",)  # predictions are what is written, measures are taken from the loss's output
+WRITES = ("translation", "detection")  # predictions are what is written or found; a detector in training finds nothing
 CASES = [pytest.param(name, options, target, id=f"{name}-{i}") for name in tasks.TASKS for i, (options, target) in enumerate(TRIED[name])]
 
 
@@ -89,6 +92,23 @@ class Tagger(Foretelling):
         return self.advance(tokens, None)[0]
 
 
+class Detector(nn.Module):
+    """The smallest detector: one box in the middle of each picture, whose sides and class depend on the picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sides = nn.Linear(FEATURES, 3)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        wide, high, score = self.sides(inputs).sigmoid().unbind(1)
+        return torch.stack([50 - 50 * wide, 50 - 50 * high, 50 + 50 * wide, 50 + 50 * high, (wide > high).to(wide), score], 1)[:, None]
+
+    def losses(self, inputs: tuple[torch.Tensor, ...], targets: torch.Tensor) -> tuple[dict[str, tuple[torch.Tensor, str]], torch.Tensor]:
+        found = self(*inputs)
+        apart = ((found[..., :4] - targets[:, :1, :4]).square().sum() + found[..., 5].square().sum()) / 100
+        return {"box": (apart, "objects")}, found[:, :0]
+
+
 def examples(target: dict[str, Any]) -> tuple[torch.Tensor | tuple[torch.Tensor, ...], torch.Tensor, int]:
     """Inputs, one or several, targets and the number of outputs; the same each time."""
     generator = torch.Generator().manual_seed(3)
@@ -113,6 +133,9 @@ def examples(target: dict[str, Any]) -> tuple[torch.Tensor | tuple[torch.Tensor,
         pictures = torch.randn(COUNT, 2, STEPS, STEPS, generator=generator, dtype=torch.float64)
         return pictures, torch.randint(NO_TARGET, outputs, (COUNT, STEPS, STEPS), generator=generator), outputs
     inputs = torch.randn(COUNT, FEATURES, generator=generator, dtype=torch.float64)
+    if target["kind"] == "boxes":
+        objects = torch.tensor([[10.0, 20, 90, 80, 0, 0, 500, 1], [30, 30, 60, 60, 1, 0, 5_000, 1], [0, 0, 99, 99, 1, 0, 50_000, 1]])
+        return inputs, objects.double().repeat(COUNT, 1, 1), 6
     if target["kind"] == "classes":
         outputs = len(target["classes"])
         return inputs, torch.randint(outputs, (COUNT,), generator=generator), outputs
@@ -125,6 +148,8 @@ def network(outputs: int, target: dict[str, Any]) -> nn.Module:
     torch.manual_seed(1)
     if target["kind"] == "tags":
         return Tagger(outputs).double()
+    if target["kind"] == "boxes":
+        return Detector().double()
     if target["kind"] == "mask":
         return nn.Conv2d(2, outputs, 3, padding=1).double()
     if target["kind"] == "words":
@@ -143,7 +168,7 @@ def batch(inputs: torch.Tensor | tuple[torch.Tensor, ...], targets: torch.Tensor
 
 def counts_of(targets: torch.Tensor) -> dict[str, float]:
     """What is known of a batch without the model; a step's totals are the sums of these."""
-    return {"examples": known(targets), "pairs": STEPS * known(targets), "pixels": float((targets != NO_TARGET).sum())}
+    return {"examples": known(targets), "pairs": STEPS * known(targets), "pixels": float((targets != NO_TARGET).sum()), "objects": 3.0 * len(targets)}
 
 
 def known(targets: torch.Tensor) -> float:
@@ -212,7 +237,7 @@ def test_a_batch_without_examples_gives_zero_gradients_that_are_connected(
     inputs, targets, outputs = examples(target)
     model, empty = network(outputs, target), batch(inputs, targets, slice(0, 0))
     task = tasks.build(name, options, target)
-    loss = task.loss(model, empty, {"examples": 7.0, "pairs": 7.0, "pixels": 7.0})
+    loss = task.loss(model, empty, {"examples": 7.0, "pairs": 7.0, "pixels": 7.0, "objects": 7.0})
     loss.value.backward()
     assert loss.value.item() == 0
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
@@ -245,7 +270,7 @@ def test_predictions_are_what_measures_and_tables_take(
     cheap, final = task.metrics(final=False), task.metrics(final=True)
     assert set(cheap) <= set(final)
     assert next(iter(cheap)) == next(iter(final))
-    assert not any(isinstance(metric, RowMetric) for metric in cheap.values())
+    assert name == "detection" or not any(isinstance(metric, RowMetric) for metric in cheap.values())
     for metric in final.values():
         if isinstance(metric, TextMetric):
             value = metric.of_texts(task.table(prediction)["prediction"].tolist(), ["a b"] * COUNT)

@@ -18,6 +18,9 @@ from sonde.nn.batch_norm import BatchNorm
 from sonde.nn.initialise import initialise
 from sonde.nn.sizes import SMALL, Stem, small_stem
 
+# A size with which the stems `auto` and `light` are those for large pictures, as backbones have them whatever they read.
+LARGE = SMALL + 1
+
 
 @dataclass(frozen=True)
 class Config:

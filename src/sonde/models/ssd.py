@@ -20,7 +20,7 @@ from sonde.models import resnet
 from sonde.nn.convolution_norm import ConvolutionNorm
 from sonde.nn.initialise import initialise, initialise_relu_network
 from sonde.nn.prepared import Terms
-from sonde.nn.sizes import Stem, scaled
+from sonde.nn.sizes import scaled
 from sonde.nn.truths import in_a_crowd, truths_of
 from sonde.ops.anchors import level_anchors, ssd_shapes
 from sonde.ops.boxes import clip
@@ -63,7 +63,7 @@ class Config:
     blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
     bottleneck: bool = False
     width: int = 64
-    stem: Stem | Literal["light"] = "photo"
+    stem: Literal["photo", "light"] = "photo"
     extras: tuple[int, ...] = ()
     scales: tuple[float, ...] = (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)
     ratios: Ratios = ((2.0,), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0), (2.0,), (2.0,))
@@ -142,7 +142,7 @@ class ResNetBody(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        table = resnet.Config(config.channels, config.size, 0, config.blocks, config.bottleneck, config.width, stem=config.stem)
+        table = resnet.Config(config.channels, resnet.LARGE, 0, config.blocks, config.bottleneck, config.width, stem=config.stem)
         self.body = resnet.ResNet(table, head=False)
         self.widths = (*self.body.widths[1:], *config.extras)
         self.extra = nn.ModuleList(

@@ -20,7 +20,6 @@ from sonde.models import resnet
 from sonde.nn.convolution_norm import ConvolutionNorm
 from sonde.nn.prepared import Terms
 from sonde.nn.pyramid import FeaturePyramid
-from sonde.nn.sizes import Stem
 from sonde.nn.truths import Truths, truths_of
 from sonde.ops.anchors import points
 from sonde.ops.assignment import candidates, task_aligned
@@ -55,7 +54,7 @@ class Config:
     blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
     bottleneck: bool = False
     width: int = 32
-    stem: Stem | Literal["light"] = "light"
+    stem: Literal["photo", "light"] = "light"
     pyramid: int = 64
     towers: int = 2
     places: int = 10
@@ -103,7 +102,7 @@ class Yolo(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        table = resnet.Config(config.channels, config.size, 0, config.blocks, config.bottleneck, config.width, stem=config.stem)
+        table = resnet.Config(config.channels, resnet.LARGE, 0, config.blocks, config.bottleneck, config.width, stem=config.stem)
         self.body = resnet.ResNet(table, head=False)
         self.pyramid = FeaturePyramid(self.body.widths[1:], config.pyramid)
         self.heads = nn.ModuleList(LevelHead(config.pyramid, config.towers, config.classes) for _ in STRIDES)

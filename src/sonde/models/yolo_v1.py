@@ -83,7 +83,7 @@ class YoloV1(nn.Module):
             self.stages = {f"stage{stage}" if stage else "stem": parts for stage, parts in enumerate(names)}
             self.neck = None
         else:
-            table = resnet.Config(config.channels, config.size, 0, config.blocks, width=config.width, stem="light")
+            table = resnet.Config(config.channels, resnet.LARGE, 0, config.blocks, width=config.width, stem="light")
             self.body = resnet.ResNet(table, head=False)
             self.stages = {"stem": ("body.conv1", "body.bn1")} | {f"stage{number}": (f"body.layer{number}",) for number in range(1, 5)}
             self.neck = nn.Conv2d(self.body.widths[3], config.neck, 1)
