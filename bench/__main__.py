@@ -47,6 +47,8 @@ NAMES = (
     "flowers_visual_words",
     "flowers_fine_tuning",
     "decoding",
+    "anchors",
+    "suppression",
     "transformer_speed",
     "multi30k",
     "fra_eng",
