@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sonde.errors import RunError, SondeError
 from sonde.export.numpy_runtime.language_model import LanguageModel
-from sonde.nn.sequence import carries_state, language_model, network_of
+from sonde.nn.sequence import carries_state, language_model, network_of, tensors
 from sonde.run import Run
 
 ROWS, STEPS = 4, 64  # of the text that is compared
@@ -26,7 +26,7 @@ class Stepping(nn.Module):
     def forward(self, tokens: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """From tokens int64 (row, 1) and the state: logits (row, token) and the next state."""
         logits, after = language_model(self.network).advance(tokens, state)
-        return (logits[:, -1], *(after or ()))
+        return (logits[:, -1], *tensors(after))
 
 
 def stepping(run: Run) -> tuple[Stepping, tuple[Tensor, ...]]:
@@ -38,8 +38,7 @@ def stepping(run: Run) -> tuple[Stepping, tuple[Tensor, ...]]:
     first = torch.zeros(ROWS, 1, dtype=torch.int64)
     with torch.no_grad():
         _, state = language_model(network).advance(first, None)
-    assert state is not None
-    return Stepping(network), (first, *(torch.zeros_like(part) for part in state))
+    return Stepping(network), (first, *(torch.zeros_like(part) for part in tensors(state)))
 
 
 def described(inputs: tuple[Tensor, ...]) -> dict[str, Any]:

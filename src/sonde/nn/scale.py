@@ -26,10 +26,11 @@ class LayerScale:
     weight: float
 
 
-def layer_scales(model: nn.Module, loss: Callable[[], Tensor]) -> list[LayerScale]:
+def layer_scales(model: nn.Module, loss: Callable[[], Tensor], *, examples: int | None = None) -> list[LayerScale]:
     """The scales of all layers that have weights of their own, in the order in which they are called.
 
-    `loss()` runs `model` on one batch and gives its mean loss. Nothing remains of it: buffers (running statistics, counters),
+    `loss()` runs `model` on one batch of so many `examples` (None: the first axis of a layer's output, which in recurrent models may
+    be steps) and gives its mean loss. Nothing remains of it: buffers (running statistics, counters),
     gradients and the generator of random numbers are as before.
     """
     layers = {module: name for name, module in model.named_modules() if name and _weights(module)}
@@ -53,7 +54,7 @@ def layer_scales(model: nn.Module, loss: Callable[[], Tensor]) -> list[LayerScal
                 buffer.copy_(before[name])
     weights = {name: _weights(module)[0] for module, name in layers.items()}
     numbers = [
-        torch.stack([_rms(output), _rms(gradient) * len(output), _rms(weights[name])])
+        torch.stack([_rms(output), _rms(gradient) * (examples or len(output)), _rms(weights[name])])
         for (name, output), gradient in zip(outputs.items(), gradients, strict=True)
     ]
     table = torch.stack(numbers).tolist() if numbers else []

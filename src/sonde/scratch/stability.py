@@ -36,13 +36,13 @@ def root_mean_square(x: npt.ArrayLike) -> float:
         return float(np.sqrt(np.square(x).mean())) if x.size else 0.0
 
 
-def layer_scales(layers: Mapping[str, tuple[Array, Array, Array]]) -> list[LayerScale]:
+def layer_scales(layers: Mapping[str, tuple[Array, Array, Array]], *, examples: int | None = None) -> list[LayerScale]:
     """The scales of each layer's (output, gradient of the mean loss by the output, weight), in the order of calling.
 
-    The first axis of an output is the batch. Gradients are multiplied by its length, so that its size says nothing.
+    Gradients are multiplied by the number of `examples` in the batch, so that its size says nothing; None is the first axis of an output.
     """
     return [
-        LayerScale(name, root_mean_square(output), root_mean_square(gradient) * len(output), root_mean_square(weight))
+        LayerScale(name, root_mean_square(output), root_mean_square(gradient) * (examples or len(output)), root_mean_square(weight))
         for name, (output, gradient, weight) in layers.items()
     ]
 

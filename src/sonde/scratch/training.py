@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sonde.scratch import losses
+from sonde.scratch import health, losses
 from sonde.scratch.models import Model, Weights, count
 from sonde.scratch.optimisers import Optimiser, clip, gradient_norm, project
 from sonde.scratch.schedules import rate
@@ -21,6 +21,11 @@ Event = dict[str, Any]
 Metrics = Callable[[Array, Array], dict[str, float]]
 # Steps between events.
 EVERY = 50
+# Examples on which the scale of each layer is measured after an epoch.
+LOOKED_AT = 256
+# A model of so few weights leaves its first steps in the log, number by number.
+TINY = 20
+TRACED = 200
 
 
 def classification(output: Array, target: Array) -> dict[str, float]:
@@ -84,15 +89,19 @@ def train(
             (total / n).backward()
             if limit:
                 clip(weights, limit)
+            traced = [health.trace(weights, x[batch], y[batch], output, total.item() / n, step)] if step < TRACED and count(weights) < TINY else []
             optimiser.step(weights)
             if radius:
                 project(weights, radius)
+            log += [event | {"weights": health.values(weights)} for event in traced]
             step += 1
             seen.append((total.item(), n, output.data, y[batch]))
             if step % min(EVERY, each) == 0 or step % each == 0:
                 speed = len(seen) * batch_size / max(time.monotonic() - clock, 1e-9)
                 log.append(_told(seen, step, step / each, optimiser.lr, speed, gradient_norm(weights), metrics))
                 seen, clock = [], time.monotonic()
+        few = rows[:LOOKED_AT]
+        log.append({"event": "scale", "step": step, "layers": health.scales(model, weights, x[few], y[few], loss)})
         if validation is not None:
             measured = metrics(predict(model, weights, validation[0], batch_size=batch_size), validation[1])
             log.append({"event": "evaluate", "step": step, "epoch": epoch + 1, "part": "validation", "metrics": measured})

@@ -36,7 +36,7 @@ def _layers(model: nn.Module, task: Task, batches: Feed) -> list[LayerScale]:
         None if batch.weights is None else batch.weights[:_LOOKED_AT],
     )
     probe = copy.deepcopy(model).eval()
-    return layer_scales(probe, lambda: task.loss(probe, few, few.counts).value)
+    return layer_scales(probe, lambda: task.loss(probe, few, few.counts).value, examples=len(few.index))
 
 
 def diagnosis(model: nn.Module, task: Task, batches: Feed, *, step: int, loss: float, lr: float) -> tuple[str]:
