@@ -145,7 +145,7 @@ def _counted(run: Run, chosen: Examples, classes: int) -> tuple[torch.Tensor, li
 def _drawn(run: Run, chosen: Examples, ious: list[float], folder: Path, colours: Sequence[Colour]) -> list[dict[str, Any]]:
     """Examples evenly from the worst to the best: truth and prediction laid over the picture, written to `folder`."""
     order = sorted(range(len(ious)), key=lambda row: (ious[row] if ious[row] == ious[row] else 2.0, row))
-    places = np.unique(np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int)) if order else []
+    places = np.unique(np.linspace(0, max(len(order) - 1, 0), min(SHOWN, len(order))).round().astype(int)).tolist()
     rows = [order[place] for place in places]
     found = []
     for number, (row, seen) in enumerate(zip(rows, run.planes(chosen.take(np.array(rows, dtype=np.int64))), strict=True)):

@@ -66,12 +66,14 @@ class WholePicture(nn.Sequential):
 
     def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out height width"]:
         pool, convolution, norm, relu = self
+        assert isinstance(norm, BatchNorm)
         y = convolution(pool(x))
         if self.training and len(x) == 1:  # a single picture has one mean a channel and no spread: the running averages stand in
             y = F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps)
         else:
             y = norm(y)
-        return relu(y).expand(-1, -1, x.shape[2], x.shape[3])
+        found: Tensor = relu(y).expand(-1, -1, x.shape[2], x.shape[3])
+        return found
 
 
 class ASPP(nn.Module):
