@@ -24,7 +24,7 @@ BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL
 
 
 def draw(folder: Path) -> None:
-    """houses.csv, new.csv, sales.csv, leaves/, new.png, street/ with masks, book.txt, pairs.tsv, and the contest leaves.csv, test.csv, sample.csv."""
+    """houses.csv, new.csv, sales.csv, leaves/, new.png, street/ with masks, cells/ with boxes, book.txt, pairs.tsv, and the contest leaves.csv, test.csv, answers.csv, sample.csv."""
     draws = np.random.default_rng(0)
 
     def houses(rows: int) -> list[str]:
@@ -55,6 +55,16 @@ def draw(folder: Path) -> None:
         Image.fromarray(mask).save(folder / "street" / "masks" / f"{number}.png")
         Image.fromarray(draws.integers(0, 60, (32, 48, 3), np.uint8) + 120 * mask[..., None]).save(folder / "street" / "images" / f"{number}.png")
     (folder / "street" / "classes.txt").write_text("ground\nbox\n")
+    (folder / "cells").mkdir()
+    rows = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
+    for number in range(12):
+        field = draws.integers(0, 60, (48, 64, 3), np.uint8)
+        for colour, name in ((0, "red"), (2, "blue")):
+            left, top = draws.integers(0, 44), draws.integers(0, 28)
+            field[top : top + 20, left : left + 20, colour] = 220
+            rows.append(f"{number}.png,64,48,{name},{left},{top},{left + 20},{top + 20}")
+        Image.fromarray(field).save(folder / "cells" / f"{number}.png")
+    (folder / "cells" / "boxes.csv").write_text("\n".join(rows) + "\n")
     (folder / "book.txt").write_text("".join(sentence(draws) for _ in range(600)))
     numbers = ["one", "two", "three", "four", "five", "six"]
     chosen = [draws.integers(0, 6, draws.integers(1, 5)) for _ in range(120)]
@@ -64,6 +74,7 @@ def draw(folder: Path) -> None:
     named = [f"leaves/{label}/{number}.png" for label in ("oak", "elm") for number in range(20)]
     (folder / "leaves.csv").write_text("image,label\n" + "".join(f"{name},{name.split('/')[1]}\n" for name in named if "9" not in name))
     (folder / "test.csv").write_text("image\n" + "".join(f"{name}\n" for name in named if "9" in name))
+    (folder / "answers.csv").write_text("image,label\n" + "".join(f"{name},{name.split('/')[1]}\n" for name in named if "9" in name))
     (folder / "sample.csv").write_text("image,label\n" + "".join(f"{name},oak\n" for name in reversed(named) if "9" in name))
 
 
@@ -147,3 +158,17 @@ def test_every_file_of_a_run_folder_is_explained(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "runs.md").read_text(encoding="utf-8")
     unexplained = [path.name for path in run.path.iterdir() if not path.name.startswith(".") and f"`{path.name}" not in page]
     assert not unexplained
+
+
+def test_the_page_from_the_bottom_names_every_pair_and_how_long_scratch_is() -> None:
+    from sonde import verify
+
+    page = (ROOT / "docs" / "from-the-bottom.md").read_text(encoding="utf-8")
+    shown = page.split("<!-- verify -->")[1]
+    assert re.findall(r"^\| ([a-z][a-z0-9-]*) \|", shown, re.MULTILINE) == ["pair", *verify.PAIRS]
+    sizes = [len(file.read_text(encoding="utf-8").splitlines()) for file in (ROOT / "src" / "sonde" / "scratch").glob("*.py")]
+    said = re.search(r"`sonde.scratch` has ([\d,]+) lines in (\d+) files, docstrings included; the longest, \S+, has (\d+)\.", shown)
+    assert said is not None
+    lines, files, longest = (int(number.replace(",", "")) for number in said.groups())
+    assert lines == pytest.approx(sum(sizes), rel=0.02)  # a line more or less is no news
+    assert (files, longest) == (len(sizes), max(sizes)), "python -m bench.twins writes the page"
