@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 import sonde
 from sonde.cli.main import main
+from sonde.data.prepare.tokenizers import fit_tokenizer
 from sonde.errors import UsageError
+from sonde.nn.sequence import language_model
 from sonde.run import Run
 from sonde.writing import Manner, continued, filled, likelihoods, next_tokens, whole
 
@@ -41,6 +44,23 @@ def test_pieces_come_one_by_one_and_add_up(run: Run) -> None:
 def test_text_ends_before_a_stop_even_one_of_several_tokens(run: Run) -> None:
     assert whole(continued(run, "one", Manner(length=50, stop=("three", "zebra")))) == " two "
     assert whole(continued(run, "one", Manner(length=50, stop=("\n",)))) == " two three four five six"
+
+
+def test_stops_and_characters_of_several_tokens_come_as_from_the_whole_text(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of bytes, some of which are halves of characters, and stops that several tokens make up."""
+    tokenizer = fit_tokenizer("bpe", ["plain text"], {})
+    tokens = tokenizer.encode(["Zürich, 東京 and so on. Stop here."])[0].tolist()
+    monkeypatch.setattr("sonde.writing._writer", lambda _: (language_model(run.model), tokenizer))
+    monkeypatch.setattr("sonde.writing._prompt", lambda *_: (torch.tensor([[4]]), tokenizer.encode(["In "])[0].tolist()))
+    monkeypatch.setattr("sonde.writing.steps", lambda *_args, length, **_kwargs: iter([torch.tensor([token]) for token in tokens[:length]]))
+    for stop in ((), ("京",), (" so on", "xyz"), ("Stop",), ("zzz",)):
+        for length in range(1, len(tokens) + 1):
+            text = tokenizer.decode(tokens[:length])
+            places = [text.find(word) for word in stop if word in text]
+            assert whole(continued(run, "", Manner(length=length, stop=stop))) == (text[: min(places)] if places else text)
+    pieces = list(continued(run, "", Manner(length=len(tokens))))
+    assert len(pieces) > 10
+    assert not any("\N{REPLACEMENT CHARACTER}" in piece for piece in pieces)
 
 
 def test_draws_repeat_with_their_seed(run: Run) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sonde.data.prepare.text import formed, padded
 from sonde.data.prepare.tokenizers import BEGIN, END, PAD, UNKNOWN, Tokenizer, from_json
+from sonde.data.prepare.tokenizers.spelling import REPLACED, Spelling
 from sonde.errors import RunError, UsageError
 from sonde.nn.sequence import LanguageModel, State, Translator, blank_filler, language_model, network_of, translator
 from sonde.ops.beam_search import Beams, beam_search
@@ -21,7 +22,6 @@ from sonde.ops.decode import Sampling, likeliest, steps
 from sonde.ops.fill import fill
 from sonde.run import Run
 
-REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 # Never written: padding and what is not in the vocabulary. Running text has neither beginning nor end.
 NEVER: Final = (PAD, UNKNOWN, BEGIN)
 
@@ -70,13 +70,12 @@ def continued(run: Run, prompt: str, manner: Manner) -> Iterator[str]:
         yield _before(tokenizer.decode(found.tokens[0, 0].tolist()), manner.stop)[0]
         return
     choose = Sampling(manner.temperature, manner.top_k, manner.top_p, manner.seed) if manner.temperature else likeliest
-    written, shown = [], 0
-    before = tokenizer.decode(said)
+    spelling = Spelling(tokenizer, said)
     held = max((len(word) for word in manner.stop), default=1) - 1
-    text = ""
+    settled, shown, text = "", 0, ""  # of the text, the end that is not shown yet
     for token in steps(model.advance, first, None, length=manner.length, choose=choose, never=never):
-        written.append(int(token[0]))
-        text, over = _before(tokenizer.decode([*said, *written])[len(before) :], manner.stop)
+        settled += spelling.add(int(token[0]))
+        text, over = _before(settled + spelling.open, manner.stop)
         # What may still become a stop, or the rest of a character that several tokens make up, waits.
         ready = len(text) if over else len(text) - held
         if not over and text.endswith(REPLACED):
@@ -86,6 +85,8 @@ def continued(run: Run, prompt: str, manner: Manner) -> Iterator[str]:
             shown = ready
         if over:
             return
+        if shown <= len(settled):
+            settled, text, shown = settled[shown:], text[shown:], 0
     if len(text) > shown:
         yield text[shown:]
 
