@@ -34,6 +34,7 @@ def contest(sonde_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = pl.DataFrame(rows, schema=["image", "label"], orient="row").sample(fraction=1.0, shuffle=True, seed=0)
     table.head(45).write_csv(place / "leaves.csv")
     table.tail(9).select("image").write_csv(place / "test.csv")
+    table.tail(9).write_csv(place / "answers.csv")
     table.tail(9).sort("image").with_columns(pl.lit("daisy").alias("label")).write_csv(place / "sample.csv")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
@@ -82,3 +83,21 @@ def test_a_sample_of_other_pictures_is_refused(here: Path, capsys: pytest.Captur
     said = capsys.readouterr().err
     assert "1 ids have no prediction: 'images/x.jpg'" in said
     assert "--id" not in said
+
+
+def test_the_leaderboard_is_played_with_a_public_and_a_private_part(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "run", "answers.csv", "--public", "0.4", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert main(["evaluate", "run", "answers.csv", "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)["metrics"]["accuracy"]
+    parts = [found["public"], found["private"]]
+    assert sum(part["examples"] for part in parts) == 9
+    assert sum(part["examples"] * part["metrics"]["accuracy"] for part in parts) / 9 == pytest.approx(whole)
+    limit = parts[1]["metrics"]["accuracy"] + 0.01
+    assert main(["evaluate", "run", "answers.csv", "--public", "0.4", "--at-least", f"accuracy={limit}"]) == 1
+    shown = capsys.readouterr().out
+    assert "public" in shown
+    assert "private" in shown
+    assert "is not at least" in shown
+    assert main(["evaluate", "run", "--public", "0.4"]) == 2
+    assert "a contest is played on new data" in capsys.readouterr().err

@@ -24,7 +24,8 @@ BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL
 
 
 def draw(folder: Path) -> None:
-    """houses.csv, new.csv, sales.csv, leaves/, new.png, street/ with masks, cells/ with boxes, book.txt, pairs.tsv, and the contest leaves.csv, test.csv, answers.csv, sample.csv."""
+    """houses.csv, new.csv, sales.csv, leaves/, new.png, street/ with masks, cells/ with boxes, book.txt, pairs.tsv, and the contest leaves.csv, test.csv,
+    answers.csv, sample.csv."""
     draws = np.random.default_rng(0)
 
     def houses(rows: int) -> list[str]:

@@ -14,8 +14,9 @@ import pytest
 import torch
 
 import sonde
-from sonde.errors import Interrupted, RecipeError, RunError
+from sonde.errors import DataError, Interrupted, RecipeError, RunError
 from sonde.run import Run
+from sonde.search.contest import is_public, play
 from sonde.training.events import Event
 
 ROWS, FOLDS = 92, 3
@@ -192,3 +193,21 @@ def test_one_fold_is_refused(source: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="one fold holds everything out and leaves nothing to train on"):
         sonde.train(source, out=tmp_path / "run", **FLAGS | {"folds": 1})
     assert not (tmp_path / "run").exists()
+
+
+def test_a_contest_has_a_public_and_a_private_score(run: Run, source: Path, tmp_path: Path) -> None:
+    public, private = play(run, source, public=0.3)
+    assert public.examples + private.examples == ROWS
+    assert 15 < public.examples < 40
+    whole = run.evaluate(source)["metrics"]["rmse"]
+    both = (public.examples * public.metrics["rmse"] ** 2 + private.examples * private.metrics["rmse"] ** 2) / ROWS
+    assert both**0.5 == pytest.approx(whole, rel=1e-5)
+    assert public.metrics["rmse"] != pytest.approx(private.metrics["rmse"], rel=1e-3)
+    table().sample(fraction=1.0, shuffle=True, seed=1).write_csv(tmp_path / "shuffled.csv")  # ids decide, not places
+    assert play(run, tmp_path / "shuffled.csv", public=0.3)[0].metrics["rmse"] == pytest.approx(public.metrics["rmse"], rel=1e-5)
+    called = [f"n{row}" for row in range(4000)]
+    assert is_public(called, 0.3).mean() == pytest.approx(0.3, abs=0.02)
+    assert not (is_public(called, 0.2) & ~is_public(called, 0.3)).any()  # a larger share adds to the smaller one
+    table().head(2).write_csv(tmp_path / "few.csv")
+    with pytest.raises(DataError, match=r"of 2 examples none falls into the public part with a public share of 0.01\n.*another --public"):
+        play(run, tmp_path / "few.csv", public=0.01)

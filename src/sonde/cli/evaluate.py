@@ -24,6 +24,7 @@ def evaluate(
     at_least: Annotated[tuple[str, ...], many("exit with 1 unless this is reached: --at-least accuracy=0.9 (repeatable)")] = (),
     at_most: Annotated[tuple[str, ...], many("exit with 1 above this: --at-most rmse=50000 (repeatable)")] = (),
     compare: Annotated[tuple[str, ...], many("texts to rank by how likely the run's language model finds them", several=True)] = (),
+    public: Annotated[float, Parameter(help="play a contest: so large a share of DATA is its public part, the rest is private", show_default=False)] = 0.0,
     ahead: Annotated[str, Parameter(help="errors so many steps ahead of a series, predictions fed back: --ahead 1,4,16,64", show_default=False)] = "",
     analogies: Annotated[Path | None, Parameter(help="answer these questions by the run's word vectors (word2vec's questions-words.txt)")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps [default: the best there is]")] = None,
@@ -44,6 +45,8 @@ def evaluate(
     if analogies is not None:
         return _answered(loaded, analogies, limits, json=json)
     _known(limits, loaded.metrics)  # before the work, and before a look at the test part is spent
+    if public:
+        return _contest(loaded, data, public, limits, json=json)
     found = loaded.evaluate(data, part=part)
     for note in found["notes"]:
         say(f"note: {note}", quiet=quiet)
@@ -63,6 +66,23 @@ def evaluate(
         json=json,
         code=0 if passed else SHORT,
     )
+
+
+def _contest(run: Any, data: str | None, share: float, limits: list[tuple[str, str, float]], *, json: bool) -> Answer:
+    """A leaderboard's two scores of a run. Limits are asked of the private part, which decides a contest."""
+    if data is None or not 0 < share < 1:
+        remedy = "sonde evaluate RUN answers.csv --public 0.3"
+        raise UsageError("a contest is played on new data, a share over 0 and under 1 of which is public", where="--public", remedy=remedy)
+    from sonde.search.contest import play
+
+    public, private = play(run, data, public=share)
+    checks = [_check(kind, name, limit, private.metrics[name]) for kind, name, limit in limits]
+    passed = all(check["met"] for check in checks)
+    rows = [(name, value, private.metrics[name]) for name, value in public.metrics.items()]
+    head = f"{run.path} on {data}: {number(public.examples)} public and {number(private.examples)} private examples"
+    document = {"run": str(run.path), "data": data, "public": vars(public), "private": vars(private), "thresholds": checks, "passed": passed}
+    text = "\n".join([head, table(rows, ("measure", "public", "private")), *map(_sentence, checks)])
+    return Answer(document, text, json=json, code=0 if passed else SHORT)
 
 
 def _compared(run: Any, texts: tuple[str, ...], *, json: bool) -> Answer:
