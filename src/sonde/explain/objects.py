@@ -113,7 +113,7 @@ def close(of: Examples, number: int, shown: Sequence[Shown], path: Path) -> str 
     part = pixels[int(y) : int(np.ceil(y + side)), int(x) : int(np.ceil(x + side))]
     factor = CLOSE / max(part.shape[:2])
     size = (max(1, round(part.shape[1] * factor)), max(1, round(part.shape[0] * factor)))
-    draw(_resized(part, size), [_moved(each, factor, (int(x), int(y)), size) for each in shown], least=0).save(path, optimize=True)
+    draw(_resized(part, size), [_moved(each, factor, (float(int(x)), float(int(y))), size) for each in shown], least=0).save(path, optimize=True)
     return f"{path.parent.name}/{path.name}"
 
 

@@ -6,6 +6,7 @@ holds out never picks its epoch.
 
 from __future__ import annotations
 
+import math
 import shutil
 import statistics
 from collections.abc import Sequence
@@ -116,7 +117,7 @@ def _summary(runs: list[Run], whole: dict[str, float]) -> dict[str, Any]:
         "monitor": first["monitor"],
         "better": first["better"],
         "folds": measured,
-        "out_of_fold": whole,
+        "out_of_fold": {name: value for name, value in whole.items() if math.isfinite(value)},
         "mean": {name: statistics.fmean(fold[name] for fold in measured) for name in names},
         "sd": {name: statistics.stdev(fold[name] for fold in measured) for name in names},
         "train": {name: statistics.fmean(file["train"][name] for file in files if name in file["train"]) for name in first["train"]},
