@@ -74,21 +74,22 @@ def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = N
     if recipe.data.tokenizer is None and recipe.model.name is not None and models.has(recipe.model.name, "separator"):
         recipe = recipe.replace(data={"tokenizer": "bert"})
     preparation, notes = _preparation(recipe, dataset, chosen, source, resumed)
-    text = preparation if isinstance(preparation, TextPreparation) else None
-    if text is not None:
+    text = preparation if isinstance(preparation, (TextPreparation, BertPreparation)) else None
+    if isinstance(text, TextPreparation):
         recipe = recipe.replace(data={"tokenizer": text.tokenizer.name, "text_form": text.form})
     if isinstance(preparation, BertPreparation):
         recipe = recipe.replace(data={"text_form": "lower" if preparation.pieces.lower else "raw"})
-        shortened = preparation.shortened(chosen)
-        if shortened:
-            share = f"{shortened:,} of {len(chosen):,} training rows ({100 * shortened / len(chosen):.2g} %)"
-            notes += (f"{share} have more than {preparation.length} tokens, and their ends are not read; --length reads more",)
+        for name, part in dataset.parts.items():
+            shortened = preparation.shortened(part)
+            if shortened:
+                share = f"{shortened:,} of {len(part):,} rows of the {name} part ({100 * shortened / len(part):.2g} %)"
+                notes += (f"{share} have more than {preparation.length} tokens, and their ends are not read; --length reads more",)
     scenes = preparation if isinstance(preparation, ScenePreparation) else None
     target = fit_target(inferred.task, recipe.task.options, chosen, inferred.targets, text=text, data=recipe.data, scenes=scenes)
     sizes = dict(preparation.sizes)
     if "length" in sizes:  # of the longest sequence: what is written has an end as well
         sizes["length"] = max(sizes["length"], target.values.get("length", 0) + 1)
-    tokens = 0 if text is None else text.count(chosen)
+    tokens = text.count(chosen) if isinstance(text, TextPreparation) else 0
     facts = Facts(dataset.content.kind, inferred.task, len(chosen), sizes.get("size", 0), sizes.get("channels", 0), target.outputs, tokens)
     recipe = decide_machine(complete(recipe, facts), world)
     task = tasks.build(inferred.task, recipe.task.options, target.values)

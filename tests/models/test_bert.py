@@ -60,6 +60,14 @@ def test_padding_changes_nothing(per: str) -> None:
     torch.testing.assert_close(narrow, padded)
 
 
+def test_words_are_told_by_their_first_pieces() -> None:
+    tokens, lengths = batch()
+    model, words = network(per="token"), torch.tensor([[1, 4, 5], [2, 0, 0], [1, 2, 3]])
+    found, all_of_them = model(tokens, lengths, words), model(tokens, lengths)
+    assert torch.equal(found[0], all_of_them[0, [1, 4, 5]])
+    assert torch.equal(found[1, 0], all_of_them[1, 2])
+
+
 def test_masked_places_alone_give_the_same_logits() -> None:
     tokens, lengths = batch()
     model, places = network(per="masked"), torch.tensor([1, 2, 14, 30])

@@ -68,6 +68,8 @@ class Sentences:
             real = columns.targets.cpu() != NO_TARGET
             places = real.sum(1)
             ends = (real * torch.arange(1, real.shape[1] + 1)).amax(1)
+        for words in columns.inputs[2:]:  # what is told about stands in places of its own (data/prepare/bert.py)
+            ends = (words.cpu() > 0).sum(1)
         return Sentences(lengths, ends, places, lengths * (int(ends.max()) + 1 if len(ends) else 1) + ends)
 
     def shape(self, rows: Tensor) -> Shape:
@@ -79,10 +81,13 @@ class Sentences:
 
 def trimmed(inputs: tuple[Tensor, ...], targets: Tensor | None, shape: Shape) -> tuple[tuple[Tensor, ...], Tensor | None]:
     """Tokens and targets without the padding that all of them have; tags stay as wide as the tokens that they belong to."""
-    tokens, *rest = inputs
+    tokens, lengths, *words = inputs
     width = shape.width
+    if words:
+        told = max(1, shape.targets)
+        return (tokens[:, :width], lengths, words[0][:, :told]), None if targets is None else targets[:, :told]
     if targets is not None and targets.ndim == 2 and not targets.is_floating_point():
         aligned = targets.shape[1] == tokens.shape[1]
         width = max(width, shape.targets) if aligned else width
         targets = targets[:, : width if aligned else shape.targets]
-    return (tokens[:, :width], *rest), targets
+    return (tokens[:, :width], lengths), targets

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -30,12 +31,13 @@ class TagAccuracy:
 
 @dataclass(frozen=True)
 class TagLoss:
-    """Mean −ln p of the right tag over the tokens. State: (nats, tokens). Guessing uniformly among C tags scores ln C."""
+    """Mean −ln p of the right tag over the tokens that were read. State: (nats, tokens). Guessing uniformly among C tags scores ln C."""
 
     better: ClassVar[Literal["higher", "lower"]] = "lower"
 
     def state(self, prediction: Tensor, batch: Measured) -> Tensor:
-        state, targets = zeros(2, like=prediction), known(batch)
+        state = zeros(2, like=prediction)
+        targets = known(batch).masked_fill(prediction[..., 0] == -torch.inf, NO_TARGET)  # what lies past a cut has no probability
         state[0] = F.cross_entropy(prediction.flatten(0, 1).float(), targets.flatten(), reduction="sum", ignore_index=NO_TARGET)
         state[1] = (targets != NO_TARGET).sum()
         return state

@@ -88,6 +88,8 @@ MODELS: dict[str, str] = {
     **dict.fromkeys(("yolo-small", "yolo-large"), "sonde.models.yolo"),
     **dict.fromkeys(("faster-rcnn", "faster-rcnn-small"), "sonde.models.faster_rcnn"),
     **dict.fromkeys(("mask-rcnn", "mask-rcnn-small"), "sonde.models.mask_rcnn"),
+    **dict.fromkeys(("fast-rcnn", "fast-rcnn-small"), "sonde.models.fast_rcnn"),
+    **dict.fromkeys(("rcnn", "rcnn-small"), "sonde.models.rcnn"),
 }
 
 # A value that is no model's own: widths of hidden layers that are put before the outputs.
@@ -111,7 +113,8 @@ FITS: dict[str, tuple[str, ...]] = {
     "transformer-decoder": ("language-modelling", "classification", "multi-label-classification", "regression", "tagging"),
     "transformer-encoder": ("classification", "multi-label-classification", "regression", "tagging"),
     **dict.fromkeys(
-        ("bert-tiny", "bert-mini", "bert-small", "bert-medium", "bert-base", "bert-large"), ("classification", "multi-label-classification", "regression")
+        ("bert-tiny", "bert-mini", "bert-small", "bert-medium", "bert-base", "bert-large"),
+        ("classification", "multi-label-classification", "regression", "tagging"),
     ),
     **dict.fromkeys(("transformer", "transformer-base"), ("translation",)),
     **{f"seq2seq-{cell}{attention}": ("translation",) for cell in ("rnn", "gru", "lstm") for attention in ("", "-attention")},

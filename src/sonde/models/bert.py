@@ -289,9 +289,21 @@ class BertNetwork(nn.Module):
         head = {"sequence": ("bert.pooler", "classifier"), "token": ("classifier",), "span": ("qa_outputs",), "masked": ("bert.pooler", "cls")}
         return {"stem": ("bert.embeddings",), **blocks, "head": head[self.per]}
 
-    def forward(self, tokens: Tokens, lengths: Int[Tensor, " batch"] | None = None, segments: Tokens | None = None) -> Tensor:
-        """Logits: (batch, output), or of each token (batch, step, output); of spans (batch, step, 2), of masked words (batch, step, vocabulary)."""
+    def forward(
+        self,
+        tokens: Tokens,
+        lengths: Int[Tensor, " batch"] | None = None,
+        words: Int[Tensor, "batch word"] | None = None,
+        *,
+        segments: Tokens | None = None,
+    ) -> Tensor:
+        """Logits: (batch, output), or of each token (batch, step, output); of spans (batch, step, 2), of masked words (batch, step, vocabulary).
+
+        With `words`, places of the first piece of each, there is an output for each word (section 5.3) instead of one for each token.
+        """
         x = self.bert(tokens, lengths, segments)
+        if words is not None:
+            x = x.gather(1, words[:, :, None].expand(-1, -1, x.shape[2]))
         logits: Tensor
         if self.per == "masked":
             logits = self.cls.predictions(x, self.bert.embeddings.word_embeddings.weight)

@@ -51,15 +51,17 @@ class Tagging:
     def loss(self, model: nn.Module, batch: Batch, totals: dict[str, float], state: Any = None) -> Loss:
         """The mean over the tokens of all sentences of −ln p of the tag."""
         output, targets = model(*batch.inputs), known(batch)
+        if len(batch.inputs) > 2:  # words past the cut are not told
+            targets = targets.masked_fill(batch.inputs[2] == 0, NO_TARGET)
         weights = None if self.outside == 1 else constant(tuple(self.outside if tag == "O" else 1.0 for tag in self.classes), like=output)
         total = F.cross_entropy(
             output.flatten(0, 1), targets.flatten(), weights, reduction="sum", ignore_index=NO_TARGET, label_smoothing=self.smoothing
         )
-        return Loss(total / totals["examples"], {"loss": (total.detach(), batch.counts["examples"])}, _ended(output.detach(), batch.inputs[1]))
+        return Loss(total / totals["examples"], {"loss": (total.detach(), batch.counts["examples"])}, _ended(output.detach(), _told(batch.inputs)))
 
     def predict(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
         """Logits (sentence, token, tag)."""
-        return _ended(model(*inputs), inputs[1])
+        return _ended(model(*inputs), _told(inputs))
 
     def metrics(self, final: bool) -> dict[str, Metric | RowMetric]:
         """Of spans F1 first, else accuracy."""
@@ -82,6 +84,11 @@ def _outside(target: dict[str, Any]) -> float:
     outside = counts.get("O", 0)
     spans = sum(counts.values()) - outside
     return min(1.0, (spans / outside) ** 0.5) if outside and spans else 1.0
+
+
+def _told(inputs: tuple[Tensor, ...]) -> Tensor:
+    """How many tokens of each sentence are told: all, or of words that are read in pieces those whose first piece is read."""
+    return (inputs[2] > 0).sum(1) if len(inputs) > 2 else inputs[1]
 
 
 def _ended(logits: Tensor, lengths: Tensor) -> Tensor:

@@ -66,7 +66,8 @@ def evaluate(model: nn.Module, task: Task, batches: Feed, world: World, *, final
         return Evaluation({name: values[name] for name in metrics if name in values})
     # Batches of sentences are no wider than they must be; together they are as wide as their columns, in every process.
     sentences = isinstance(batches, Batches) and batches.columns.padded and outputs[0].ndim == 3
-    width = batches.columns.inputs[0].shape[1] if sentences else 0
+    # What is told about stands in the tokens' places, or in places of its own (data/prepare/bert.py).
+    width = batches.columns.inputs[2 if len(batches.columns.inputs) > 2 else 0].shape[1] if sentences else 0
     predictions, index = world.gather(torch.cat(evened(outputs, width))), world.gather(torch.cat(indices))
     truth = world.gather(torch.cat(evened(targets, width))) if targets else None
     if predictions is None or index is None:

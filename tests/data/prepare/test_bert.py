@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sonde import recipe
 from sonde.data.contents import Examples
-from sonde.data.prepare.bert import BertPreparation, fit_bert, framed, longest_first
+from sonde.data.prepare.bert import BertPreparation, first_pieces, fit_bert, framed, longest_first
 from sonde.data.prepare.tokenizers import fit_tokenizer, from_json
 from sonde.data.prepare.tokenizers.bert import SPECIALS, BertPieces, of_folder
 from sonde.data.split import Selection
@@ -106,10 +106,26 @@ def test_lists_of_words_are_one_text() -> None:
     assert lengths.tolist() == [6, 3]
 
 
+def test_places_of_the_first_pieces() -> None:
+    """One a word, behind [CLS]; nothing for words past the cut; a word without a piece stands where the next one does."""
+    words = pl.Series([["unaffable", "dog", "!"], ["dog"], ["\u0000", "dog", "dog", "dog", "dog", "dog", "dog"]])
+    assert first_pieces(PIECES, words, length=7, most=4).tolist() == [[1, 4, 5, 0], [1, 0, 0, 0], [1, 1, 2, 3]]
+    assert first_pieces(PIECES, words, length=5, most=7)[2].tolist() == [1, 1, 2, 3, 0, 0, 0]
+    frame = pl.DataFrame({"tokens": words})
+    prep = fit_bert(selection(frame), recipe.Data(), columns=("tokens",), pieces=PIECES)
+    assert (prep.length, prep.words) == (8, 6)
+    tokens, lengths, places = prep.encode(Examples(frame))
+    for row, values in enumerate(words.to_list()):
+        for word, place in zip(values, places[row].tolist(), strict=False):
+            if word != "\u0000" and place:
+                assert place < lengths[row] - 1
+                assert tokens[row, place] == PIECES.encode([word])[0][0]
+
+
 def test_fitting_and_back() -> None:
     frame = pl.DataFrame({"text": ["the dog", "the the dog dog"], "second": ["dog", "!"]})
     prep = fit_bert(selection(frame), recipe.Data(), columns=("text", "second"), pieces=PIECES)
-    assert (prep.length, prep.sizes) == (8, {"vocabulary": 14, "length": 8, "separator": 3})
+    assert (prep.length, prep.sizes) == (8, {"vocabulary": 14, "length": 8, "separator": 3, "words": 0})
     assert BertPreparation.from_json(json.loads(json.dumps(prep.to_json()))) == prep
     assert prep.shortened(selection(frame)) == 0
     short = fit_bert(selection(frame), recipe.Data(length=6), columns=("text", "second"), pieces=PIECES)

@@ -29,11 +29,15 @@ CHUNK: Final = 65_536  # texts that are looked at together
 
 @dataclass(frozen=True)
 class BertPreparation:
-    """`columns`: of the text, or of the two. `length`: tokens of a row, the specials included."""
+    """`columns`: of the text, or of the two. `length`: tokens of a row, the specials included.
+
+    `words`: 0, or of lists of words, each of which is told something about, how many of a row are.
+    """
 
     columns: tuple[str, ...]
     pieces: BertPieces
     length: int
+    words: int = 0
 
     @property
     def tokenizer(self) -> BertPieces:
@@ -43,7 +47,7 @@ class BertPreparation:
     @property
     def sizes(self) -> dict[str, Any]:
         """What the model is built for."""
-        return {"vocabulary": len(self.pieces.vocabulary), "length": self.length, "separator": self.pieces.separator}
+        return {"vocabulary": len(self.pieces.vocabulary), "length": self.length, "separator": self.pieces.separator, "words": self.words}
 
     @property
     def normalisation(self) -> dict[str, Any]:
@@ -51,8 +55,11 @@ class BertPreparation:
         return {"kind": "tokens"}
 
     def encode(self, examples: Examples, index: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
-        """(tokens int32 (row, length), [PAD] after each row's end; lengths int32 (row,)) of the rows `index`."""
-        return framed(*self._cut(examples, index), pieces=self.pieces, length=self.length)
+        """(tokens int32 (row, length), [PAD] after each row's end; lengths int32 (row,)) of the rows `index`.
+
+        Of words also the place of the first piece of each, int32 (row, words), 0 after the last and for those past the cut.
+        """
+        return self._inputs(self._cut(examples, index), examples, index)
 
     def inspect(self, examples: Examples, index: np.ndarray | None = None) -> tuple[tuple[np.ndarray, ...], list[Problem]]:
         """As `encode`; a row without a single token is a problem."""
@@ -63,7 +70,14 @@ class BertPreparation:
             row = int(place if index is None else index[place])
             remedy = "fill it in, or leave such rows out with --on-error skip"
             problems.append(Problem("error", f"line {examples.line(row)}", "there is no text", remedy, row))
-        return framed(*texts, pieces=self.pieces, length=self.length), problems
+        return self._inputs(texts, examples, index), problems
+
+    def _inputs(self, texts: list[tuple[np.ndarray, np.ndarray]], examples: Examples, index: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        inputs = framed(*texts, pieces=self.pieces, length=self.length)
+        if not self.words:
+            return inputs
+        values = examples.frame[self.columns[0]]
+        return (*inputs, first_pieces(self.pieces, values if index is None else values.gather(index), length=self.length, most=self.words))
 
     def shortened(self, part: Selection) -> int:
         """How many rows of a part are longer than what is read of them."""
@@ -81,14 +95,14 @@ class BertPreparation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `from_json` reads."""
-        return {"kind": "bert", "columns": list(self.columns), "tokenizer": self.pieces.to_json(), "length": self.length}
+        return {"kind": "bert", "columns": list(self.columns), "tokenizer": self.pieces.to_json(), "length": self.length, "words": self.words}
 
     @staticmethod
     def from_json(table: dict[str, Any]) -> BertPreparation:
         """The inverse of `to_json`."""
         pieces = from_json(table["tokenizer"])
         assert isinstance(pieces, BertPieces)
-        return BertPreparation(tuple(table["columns"]), pieces, table["length"])
+        return BertPreparation(tuple(table["columns"]), pieces, table["length"], table["words"])
 
     def _cut(self, examples: Examples, index: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
         """Of each column the pieces of all rows, and how many each row has."""
@@ -110,6 +124,23 @@ def cut(pieces: BertPieces, values: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     ends = np.concatenate([[0], of_words.cumsum()])
     words = np.concatenate([[0], values.list.len().to_numpy().astype(np.int64).cumsum()])
     return flat, np.diff(ends[words])
+
+
+def first_pieces(pieces: BertPieces, words: pl.Series, *, length: int, most: int) -> np.ndarray:
+    """Where the first piece of each word of some rows stands behind [CLS], int32 (row, most); 0 after the last, and past the cut at `length`.
+
+    A word that has no piece (a control character) stands where the next one does.
+    """
+    _, of_words = pieces.encode(words.explode().fill_null("").to_list())
+    counts = words.list.len().to_numpy().astype(np.int64)
+    row = np.repeat(np.arange(len(counts)), counts)
+    number = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    before = np.concatenate([[0], of_words.cumsum()])
+    place = 1 + before[:-1] - np.repeat(before[np.cumsum(counts) - counts], counts)
+    kept = (number < most) & (place < length - 1)
+    out = np.zeros((len(counts), most), dtype=np.int32)
+    out[row[kept], number[kept]] = place[kept]
+    return out
 
 
 def framed(
@@ -171,7 +202,9 @@ def fit_bert(train: Selection, data: recipe.Data, *, columns: Sequence[str], pie
     if not longest:
         named = " and ".join(repr(name) for name in columns)
         raise DataError(Problem("error", f"column {named}", "the training part has no text", "name another column with --text"))
-    return BertPreparation(tuple(columns), pieces, min(longest + 1 + len(columns), data.length or LENGTH))
+    length = min(longest + 1 + len(columns), data.length or LENGTH)
+    words = int(values[0].gather(train.index).list.len().max() or 0) if values[0].dtype == pl.List else 0  # type: ignore[arg-type]
+    return BertPreparation(tuple(columns), pieces, length, min(words, length - 2))
 
 
 def _texts(values: pl.Series, index: np.ndarray) -> list[str]:

@@ -71,7 +71,7 @@ class Columns:
     @property
     def padded(self) -> bool:
         """Whether rows are sentences: tokens (row, length), PAD after their ends, and lengths (row,)."""
-        return len(self.inputs) == 2 and self.inputs[1].ndim == 1
+        return len(self.inputs) > 1 and self.inputs[1].ndim == 1
 
     def take(self, index: Tensor) -> Columns:
         """The rows `index`, int64, in memory."""
@@ -153,7 +153,7 @@ def _pieces(prep: Fitted, target: Target | None, examples: Examples) -> Iterator
         if isinstance(prep, SeriesPreparation):
             valid &= prep.valid(arrays)
         if len(arrays) > 1:
-            arrays = (arrays[0], arrays[1].astype(np.int32))
+            arrays = (arrays[0], *(array.astype(np.int32) for array in arrays[1:]))
         if target is not None:
             targets, maps, wrong = target.inspect_examples(few)
             if isinstance(prep, ImagePreparation) and pictures is not None:  # a label of a picture stands in no line of a file
@@ -280,7 +280,7 @@ def _row_bytes(prep: Fitted, target: Target | None) -> int:
         per_pixel = 0 if target is None else 1 if target.values["kind"] == "mask" else 2 * bool(target.values.get("masks"))
         return int(plane * (prep.channels + per_pixel) + (0 if target is None else 32 * target.values.get("slots", 0)))
     elif isinstance(prep, (TextPreparation, BertPreparation)):
-        inputs = 4 * (sizes["length"] + 1)
+        inputs = 4 * (sizes["length"] + 1 + sizes.get("words", 0))
     else:
         inputs = 4 * (sizes["numbers"] + len(sizes["categories"]))
     if target is None:

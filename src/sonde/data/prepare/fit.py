@@ -91,6 +91,8 @@ def fit_preparation(
     if content.kind == "text":
         steps = positive(options or {}, "steps", default=WINDOW) if task == "language-modelling" else 0
         return fit_text(train, data, column="text", window=steps)
+    if content.kind == "tagged" and data.tokenizer == "bert":
+        return fit_bert(train, data, columns=("tokens",), pieces=pieces)
     if content.kind == "tagged":
         return fit_text(train, data, column="tokens", window=0)
     if content.kind == "pairs":

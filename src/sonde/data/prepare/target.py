@@ -25,7 +25,7 @@ import polars as pl
 
 from sonde import recipe
 from sonde.data.contents import Examples
-from sonde.data.prepare import scene_targets
+from sonde.data.prepare.bert import BertPreparation
 from sonde.data.prepare.pairs import fit_written, written
 from sonde.data.prepare.scenes import ScenePreparation
 from sonde.data.prepare.tags import encode_tags, fit_tags
@@ -34,6 +34,7 @@ from sonde.data.prepare.tokenizers import from_json
 from sonde.data.split import Selection
 from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 
+SCENE_KINDS = ("boxes", "mask")
 TRANSFORMS = ("none", "standardise", "log")
 SKEW = 1.5  # third standardised moment of positive targets above which their logarithm is predicted
 
@@ -53,7 +54,7 @@ class Target:
     @property
     def outputs(self) -> int:
         """Numbers that a model gives for an example: classes, labels, columns or steps ahead."""
-        if self.values["kind"] in ("classes", "tags", *scene_targets.KINDS):
+        if self.values["kind"] in ("classes", "tags", *SCENE_KINDS):
             return len(self.values["classes"])
         if self.values["kind"] == "tokens":
             return len(from_json(self.values["tokenizer"]).pieces)
@@ -90,6 +91,8 @@ class Target:
         if kind == "tags":
             return encode_tags(frame[self.columns[0]], self.values, lines=lines)
         if kind == "boxes":
+            from sonde.data.prepare import scene_targets  # it reaches PyTorch, which the doctor's checks do without
+
             return scene_targets.encode_boxes(self.values, frame, lambda row: str(frame["image"][row]))
         if kind == "tokens":
             return written(self.values, frame[self.columns[0]].fill_null("").to_list()), []
@@ -105,6 +108,8 @@ class Target:
 
     def inspect_examples(self, examples: Examples) -> tuple[np.ndarray, np.ndarray | None, list[Problem]]:
         """As `inspect`, of whole examples: targets, maps of instances where the target has such, and what is wrong."""
+        if self.values["kind"] in SCENE_KINDS:
+            from sonde.data.prepare import scene_targets
         if self.values["kind"] == "mask":
             array, problems = scene_targets.encode_masks(self.values, examples)
             return array, None, problems
@@ -119,7 +124,7 @@ def fit_target(
     selection: Selection,
     columns: tuple[str, ...],
     *,
-    text: TextPreparation | None = None,
+    text: TextPreparation | BertPreparation | None = None,
     data: recipe.Data | None = None,
     scenes: ScenePreparation | None = None,
 ) -> Target:
@@ -132,16 +137,19 @@ def fit_target(
     positive and their skewness exceeds 1.5 and shrinks by it, else standardise.
     """
     if task in ("language-modelling", "word-vectors"):
-        assert text is not None
+        assert isinstance(text, TextPreparation)
         why = "the next token" if task == "language-modelling" else "the word in the middle of a window"
         return Target({"kind": "tokens", "columns": [], "tokenizer": text.tokenizer.to_json()}, why)
     if task == "tagging":
         assert text is not None
-        return Target(fit_tags(selection, columns[0], length=text.length), "the tag of each token")
+        length = text.words if isinstance(text, BertPreparation) else text.length
+        return Target(fit_tags(selection, columns[0], length=length), "the tag of each token")
     if task == "translation":
-        assert text is not None and data is not None
+        assert isinstance(text, TextPreparation) and data is not None
         values = fit_written(selection, data, options, text)
         return Target(values, "the target sentence, token by token")
+    if task in ("detection", "segmentation"):
+        from sonde.data.prepare import scene_targets
     if task == "detection":
         assert scenes is not None
         values = scene_targets.fit_boxes(selection, scenes, most=100 if data is None else data.slots)
