@@ -38,10 +38,10 @@ def roi_max_pool(
     corner = torch.trunc(scaled + torch.copysign(scaled.new_tensor(0.5), scaled)).long()
     rows = _bins(corner[:, 1], corner[:, 3], bins=size[0], length=height)
     columns = _bins(corner[:, 0], corner[:, 2], bins=size[1], length=width)
-    place = _largest(x.detach(), picture, rows, columns)
-    found = place < x[:, 0].numel()
-    values = x.permute(0, 2, 3, 1).reshape(-1, channels).gather(0, torch.where(found, place, 0).reshape(-1, channels))
-    pooled = torch.where(found, values.view(place.shape), 0.0)
+    values = x.permute(0, 2, 3, 1)
+    place = _largest(values.detach(), picture, rows, columns)
+    found = values.reshape(-1).gather(0, place.clamp(min=0).reshape(-1)) if values.numel() else values.new_zeros(place.numel())
+    pooled = torch.where(place >= 0, found.view(place.shape), 0.0)
     return pooled.permute(0, 3, 1, 2)
 
 
@@ -106,59 +106,50 @@ def _bins(first: Tensor, last: Tensor, *, bins: int, length: int) -> Tensor:
     return torch.stack([start.clamp(0, length), end.clamp(0, length)])
 
 
-def _largest(x: Tensor, picture: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """int64 (region, bin_row, bin_column, channel): the place in (batch, row, column) of each bin's largest value; one past all: none.
+def _largest(values: Tensor, picture: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Where each bin's largest value stands in values (batch, row, column, channel), flattened, or −1: (region, bin_row, bin_column, channel).
 
-    The largest of every window of 2ⁱ × 2ʲ places is made by doubling; any bin is covered by four such windows. So the work grows with the
-    logarithm of a bin's sides, and no loop is over regions.
+    Values are replaced by their ranks, which have no ties: of equal values the first has the highest. The largest rank of every window of 2ⁱ × 2ʲ
+    places is made by doubling, and any bin is covered by four such windows. So the work grows with the logarithm of a bin's
+    sides, and no loop is over regions.
     """
-    batch, channels, height, width = x.shape
-    count = batch * height * width
+    batch, height, width, channels = values.shape
     tallest, widest = (int((ends - starts).max()) if starts.numel() else 0 for starts, ends in (rows, columns))
     if not tallest or not widest:
-        return torch.full((len(picture), rows.shape[2], columns.shape[2], channels), count, device=x.device)
-    values = x.permute(0, 2, 3, 1).contiguous()
-    places = torch.arange(count, device=x.device).view(batch, height, width, 1).expand_as(values)
-    tables = []
+        return torch.full((len(picture), rows.shape[2], columns.shape[2], channels), -1, device=values.device)
+    count = values.numel()
+    order = count - 1 - values.reshape(-1).flip(0).argsort(stable=True)
+    rank = torch.empty(count, dtype=torch.int32 if count < 2**31 else torch.int64, device=values.device)
+    rank[order] = torch.arange(count, dtype=rank.dtype, device=values.device)
+    tables, down = [], rank.view(values.shape)
     for i in range(tallest.bit_length()):
-        if i:
-            values, places = _double(values, places, 2 ** (i - 1), 1)
-        across = (values, places)
+        down = _doubled(down, 2 ** (i - 1), 1) if i else down
+        across = down
         for j in range(widest.bit_length()):
-            if j:
-                across = _double(*across, 2 ** (j - 1), 2)
+            across = _doubled(across, 2 ** (j - 1), 2) if j else across
             tables.append(across)
-    all_values = torch.stack([value for value, _ in tables]).reshape(-1, channels)
-    all_places = torch.stack([place for _, place in tables]).reshape(-1, channels)
+    windows = torch.stack(tables).reshape(-1, channels)
     (top, bottom), (left, right) = rows, columns
     level_row, level_column = _log2(bottom - top), _log2(right - left)
     level = level_row[:, :, None] * widest.bit_length() + level_column[:, None, :]
-    best: tuple[Tensor, Tensor] | None = None
+    first = (level * batch + picture[:, None, None]) * height
+    best: Tensor | None = None
     for row in (top, bottom - 2**level_row):
         for column in (left, right - 2**level_column):
-            at = ((level * batch + picture[:, None, None]) * height + row.clamp(0, height - 1)[:, :, None]) * width + column.clamp(0, width - 1)[:, None, :]
-            found = all_values[at], all_places[at]
-            best = found if best is None else _better(*best, *found)
+            at = (first + row.clamp(0, height - 1)[:, :, None]) * width + column.clamp(0, width - 1)[:, None, :]
+            best = windows[at] if best is None else torch.maximum(best, windows[at], out=best)
     assert best is not None
     empty = ((bottom <= top)[:, :, None] | (right <= left)[:, None, :])[..., None]
-    return torch.where(empty, count, best[1])
+    return torch.where(empty, -1, order[best])
 
 
-def _double(values: Tensor, places: Tensor, by: int, axis: int) -> tuple[Tensor, Tensor]:
+def _doubled(ranks: Tensor, by: int, axis: int) -> Tensor:
     """Windows twice as long along `axis`; those that would leave the map stay as they are."""
-    length = values.shape[axis]
+    length = ranks.shape[axis]
     if by >= length:
-        return values, places
-    begin, shifted = (lambda t: t.narrow(axis, 0, length - by)), (lambda t: t.narrow(axis, by, length - by))
-    joined = _better(begin(values), begin(places), shifted(values), shifted(places))
-    rest = (values.narrow(axis, length - by, by), places.narrow(axis, length - by, by))
-    return torch.cat([joined[0], rest[0]], axis), torch.cat([joined[1], rest[1]], axis)
-
-
-def _better(a: Tensor, a_place: Tensor, b: Tensor, b_place: Tensor) -> tuple[Tensor, Tensor]:
-    """The larger value and its place; of equals the first place."""
-    second = (b > a) | ((b == a) & (b_place < a_place))
-    return torch.where(second, b, a), torch.where(second, b_place, a_place)
+        return ranks
+    joined = torch.maximum(ranks.narrow(axis, 0, length - by), ranks.narrow(axis, by, length - by))
+    return torch.cat([joined, ranks.narrow(axis, length - by, by)], axis)
 
 
 def _log2(n: Tensor) -> Tensor:

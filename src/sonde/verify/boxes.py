@@ -186,8 +186,8 @@ def roi_pooling() -> Pair:
 def roi_align() -> Pair:
     """Regions as a grid of means of interpolated samples, in both conventions."""
 
-    def fast(x: Tensor, boxes: Tensor, size: tuple[int, int], **options: Any) -> Tensor:
-        return fast_roi.roi_align(x, boxes[:, 1:].to(x), boxes[:, 0].long(), size, **options)
+    def fast(x: Tensor, boxes: Tensor, size: tuple[int, int], scale: float = 1.0, sampling: int = 0, aligned: bool = False) -> Tensor:
+        return fast_roi.roi_align(x, boxes[:, 1:].to(x), boxes[:, 0].long(), size, scale=scale, sampling=sampling, aligned=aligned)
 
     cases = [
         Case("two samples", draws(x=(2, 3, 7, 8)) | {"boxes": WHOLE_BOXES}, {"size": (2, 2), "sampling": 2, "scale": 0.7}),
@@ -207,12 +207,13 @@ def boxes_fusion() -> Pair:
         boxes = np.tile(scattered("objects", 5, 1.0), (n // 5 + 1, 1))[:n] + 0.15 * draw(name, (n, 4))
         return np.column_stack([boxes, whole(name, (n,), 2), np.abs(draw(name + "score", (n,))) + 0.01])
 
-    def scratch(a: Array, b: Array, c: Array, **options: Any) -> Array:
-        return weighted_boxes_fusion([a, b, c], **options)
+    def scratch(a: Array, b: Array, c: Array, threshold: float = 0.55, weights: list[float] | None = None) -> Array:
+        return weighted_boxes_fusion([a, b, c], threshold=threshold, weights=weights)
 
-    def fast(a: Tensor, b: Tensor, c: Tensor, **options: Any) -> Tensor:
+    def fast(a: Tensor, b: Tensor, c: Tensor, threshold: float = 0.55, weights: list[float] | None = None) -> Tensor:
         # The same picture stands second in a batch, behind one in which nothing was found.
-        fused = fast_fusion.fuse([torch.stack([torch.zeros_like(rows), rows]) for rows in (a, b, c)], **options)[1]
+        found = [torch.stack([torch.zeros_like(rows), rows]) for rows in (a, b, c)]
+        fused = fast_fusion.fuse(found, threshold=threshold, weights=weights)[1]
         return fused[: int((fused[:, 5] > 0).sum())]
 
     cases = [
