@@ -93,6 +93,7 @@ PAIRS: dict[str, str] = {
     "lenet-original-model": "sonde.verify.training:lenet_original_model",
     "gru-language-model": "sonde.verify.training:gru_language_model",
     "transformer-language-model": "sonde.verify.training:transformer_language_model",
+    "sequence-to-sequence": "sonde.verify.translators:sequence_to_sequence",
 }
 
 # name → (module of sonde.scratch, module of the fast form to come).
