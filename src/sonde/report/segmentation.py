@@ -41,7 +41,7 @@ def examples(record: Record, view: View) -> Markup:
     if not view.examples:
         return Markup("")
     blocks = [block for block in (_pair(record, view, each) for each in tables(found.get("examples"))) if block is not None]
-    return tag("div", {"class": "looks"}, blocks) if blocks else Markup("")
+    return tag("div", {"class": "looks twins"}, blocks) if blocks else Markup("")
 
 
 def _pair(record: Record, view: View, each: dict[str, Any]) -> Markup | None:
@@ -51,11 +51,16 @@ def _pair(record: Record, view: View, each: dict[str, Any]) -> Markup | None:
         return None
     called, iou = text(each.get("name")), finite(each.get("iou"))
     shown = [
-        tag("figure", None, tag("img", {"src": address, "alt": f"{word} of {called}", "loading": "lazy"}), tag("figcaption", None, word))
+        tag(
+            "figure",
+            {"style": "flex:1;margin:0;min-width:0"},
+            tag("img", {"class": "pair", "src": address, "alt": f"{word} of {called}", "loading": "lazy"}),
+            tag("figcaption", None, word),
+        )
         for word, address in addresses
     ]
     said = join([name(called, 40), "" if iou is None else f" · mean IoU {percent(iou)}"])
-    return tag("div", None, tag("p", {"class": "note"}, said), tag("div", {"class": "runs"}, shown))
+    return tag("div", None, tag("p", {"class": "note"}, said), tag("div", {"style": "display:flex;gap:.6rem"}, shown))
 
 
 def _colour(value: object) -> str | None:
