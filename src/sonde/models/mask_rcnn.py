@@ -11,6 +11,7 @@ the smaller of two objects that overlap owns the pixel.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 import torch
@@ -108,7 +109,7 @@ class MaskRCNN(nn.Module):
         self.backbone, self.rpn, self.roi_heads = parts(body, sizes)
         widths = (config.pyramid, config.mask, config.mask, config.mask, config.mask)
         self.roi_heads.mask_head = nn.Sequential(
-            *(nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.ReLU()) for a, b in zip(widths, widths[1:], strict=False))
+            *(nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.ReLU()) for a, b in pairwise(widths))
         )
         self.roi_heads.mask_predictor = MaskPredictor(config.mask, config.mask, config.classes)
         for part in (self.roi_heads.mask_head, self.roi_heads.mask_predictor):

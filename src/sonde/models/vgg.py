@@ -110,6 +110,18 @@ def body(config: Config) -> tuple[nn.Sequential, tuple[int, ...]]:
     return nn.Sequential(*layers), tuple(ends)
 
 
+def last_map(features: nn.Sequential, images: Float[Tensor, "batch channel height width"], *, halvings: int) -> Tensor:
+    """What the five blocks of `body` give where only the first `halvings` of their poolings are made: a map 2^halvings times smaller."""
+    x, made = images, 0
+    for layer in features:
+        if isinstance(layer, Halve):
+            made += 1
+            if made > halvings:
+                continue
+        x = layer(x)
+    return x
+
+
 def stages_of_body(features: nn.Sequential, ends: tuple[int, ...]) -> dict[str, tuple[str, ...]]:
     """The blocks as stages (nn/stages.py) of a network that keeps them under the name `features`."""
     found: dict[str, tuple[str, ...]] = {}

@@ -20,6 +20,7 @@ from sonde.ops.boxes import clip
 from sonde.ops.matching import NO_TRUTH, match_thresholds, of_matched
 from sonde.ops.offsets import decode, encode
 from sonde.ops.suppression import suppress_batch
+from sonde.ops.values import has_values
 
 # Proposals with a shorter side, in pixels, are dropped.
 LEAST_SIDE = 1e-3
@@ -84,7 +85,7 @@ class ProposalHead(nn.Module):
         """Objectness (picture, anchor) and offsets (picture, anchor, 4), in the order level, row, column, anchor of the place."""
         hidden = [self.conv(x) for x in maps]
         logits = torch.cat([self.cls_logits(x).permute(0, 2, 3, 1).flatten(1) for x in hidden], 1)
-        offsets = [self.bbox_pred(x).permute(0, 2, 3, 1).reshape(x.shape[0], -1, 4) for x in hidden]
+        offsets = [self.bbox_pred(x).permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, 4)) for x in hidden]
         return logits, torch.cat(offsets, 1)
 
 
@@ -126,7 +127,8 @@ class RegionProposals(nn.Module):
         boxes = clip(boxes, height=scored.size[0], width=scored.size[1])
         real = (boxes[..., 2:] - boxes[..., :2]).amin(-1) >= LEAST_SIDE
         kept = suppress_batch(boxes, scores.masked_fill(~real, -torch.inf), level_of, iou=numbers.overlap, most=numbers.after)
-        kept = kept[:, : max(1, int((kept >= 0).sum(1).max()))] if len(kept) else kept[:, :1]  # no further than the fullest row
+        if has_values(kept):
+            kept = kept[:, : max(1, int((kept >= 0).sum(1).max()))] if len(kept) else kept[:, :1]  # no further than the fullest row
         rows = kept.clamp(min=0)
         return Proposals(boxes.gather(1, rows[..., None].expand(-1, -1, 4)), kept >= 0)
 

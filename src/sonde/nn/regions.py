@@ -167,7 +167,7 @@ def best_of_regions(
 
     Each region stands for one candidate of each class but the background. Reads one number from the device: how many scores pass.
     """
-    pictures, regions, classes = probabilities.shape
+    pictures, classes = probabilities.shape[0], probabilities.shape[2]
     scores = probabilities[..., 1:].masked_fill(~real[..., None], 0).flatten(1)
     passing = int((scores > threshold.score).sum(1).max()) if scores.numel() else 0
     if passing == 0:
