@@ -24,6 +24,7 @@ PAIRS: dict[str, str] = {
     "conv3d": "sonde.verify.layers:conv3d",
     "true-convolution": "sonde.verify.layers:true_convolution",
     "transposed-convolution": "sonde.verify.layers:transposed_convolution",
+    "bilinear-start": "sonde.verify.layers:bilinear_start",
     "max-pool": "sonde.verify.layers:max_pool",
     "max-pool-windows": "sonde.verify.layers:max_pool_windows",
     "average-pool": "sonde.verify.layers:average_pool",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sonde.nn.initialise import initialise_bilinear
 from sonde.ops import pooling as fast_pooling
 from sonde.scratch import batch_norm as scratch_batch_norm
 from sonde.scratch import layer_norm as scratch_layer_norm
@@ -23,6 +24,7 @@ from sonde.scratch.dropout import dropout as scratch_dropout
 from sonde.scratch.embedding import embedding as scratch_embedding
 from sonde.scratch.residual_block import preactivation_block as scratch_preactivation_block
 from sonde.scratch.residual_block import residual_block as scratch_residual_block
+from sonde.scratch.transposed_convolution import bilinear_kernel
 from sonde.scratch.transposed_convolution import transposed_convolution as scratch_transposed
 from sonde.verify.cases import draws, tied, whole
 from sonde.verify.pair import Array, Case, Pair
@@ -94,6 +96,18 @@ def transposed_convolution() -> Pair:
         Case("empty batch", draws(x=(0, 1, 3, 3), weight=(1, 1, 2, 2), bias=(1,))),
     ]
     return Pair(scratch_transposed, lambda x, weight, bias, **options: F.conv_transpose2d(x, weight, bias, **options), cases)
+
+
+def bilinear_start() -> Pair:
+    """The kernel with which a transposed convolution begins as bilinear interpolation."""
+
+    def fast(channels: int, size: int) -> Tensor:
+        weight = torch.empty(channels, channels, size, size, dtype=torch.float64)
+        initialise_bilinear(weight)
+        return weight
+
+    cases = [Case(f"{size}×{size}", {}, {"channels": 3, "size": size}) for size in (1, 2, 3, 4, 16)]
+    return Pair(bilinear_kernel, fast, cases, "sonde.nn.initialise", gradients=False)
 
 
 def _pictures() -> list[Case]:
