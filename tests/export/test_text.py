@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from export.test_numpy import alone
 from sonde import fit
 from sonde.data.prepare.text import Form, TextPreparation
-from sonde.data.prepare.tokenizers import Tokenizer, characters, subwords, words
+from sonde.data.prepare.tokenizers import Tokenizer, characters, subwords, tokens, words
 from sonde.data.prepare.tokenizers.classes import character_classes
+from sonde.data.readers.text_files import TAGGED
 from sonde.errors import RunError
 from sonde.export import numpy as numpy_export
+from sonde.export.numpy_runtime import tagged
 from sonde.export.numpy_runtime.language_model import LanguageModel
 from sonde.export.numpy_runtime.model import Model, load
 from sonde.export.numpy_runtime.problem import PredictError
@@ -95,12 +97,12 @@ def test_a_language_model_reads_and_writes_as_the_run_does(tmp_path: Path, model
     exported = load(tmp_path / "out")
     assert isinstance(exported, LanguageModel)
     flat, _ = run.preparation.tokens([LINES[1]])
-    tokens = torch.from_numpy(flat.astype(np.int64))[None]
+    given_tokens = torch.from_numpy(flat.astype(np.int64))[None]
     with torch.no_grad():
-        logits, _ = language_model(run.model).advance(tokens, None)
-    np.testing.assert_allclose(exported.read(tokens.numpy())[0], logits.numpy(), rtol=1e-4, atol=1e-5)
+        logits, _ = language_model(run.model).advance(given_tokens, None)
+    np.testing.assert_allclose(exported.read(given_tokens.numpy())[0], logits.numpy(), rtol=1e-4, atol=1e-5)
     answer = exported.predict([LINES[1]])
-    perplexity = float(torch.nn.functional.cross_entropy(logits[0, :-1], tokens[0, 1:]).exp())
+    perplexity = float(torch.nn.functional.cross_entropy(logits[0, :-1], given_tokens[0, 1:]).exp())
     assert answer["perplexity"] == [pytest.approx(perplexity, rel=1e-4)]
     assert answer["tokens"] == [len(flat)]
     assert exported.write(LINES[1], length=9) == whole(continued(run, LINES[1], Manner(length=9)))
@@ -141,6 +143,38 @@ def test_sentences_and_their_lengths(tokenizer: str, tmp_path: Path) -> None:
     assert found["prediction"] == exported.predict(list(LINES))["prediction"]
     ours = run.predict(str(tmp_path / "said.csv"))
     np.testing.assert_allclose(found["probability:yes"], ours["probability:yes"].to_numpy()[:4], rtol=1e-5)
+
+
+NAMES = ("Ann Lee saw Oslo", "the 3rd of May 2020 , said U.N.", "bob@x.org wrote #thanks to @ann")
+
+
+def test_a_tagger_tells_the_same_tags(tmp_path: Path) -> None:
+    lines = [[(token, "B-name" if token[0].isupper() else "O") for token in text.split()] for text in NAMES * 8]
+    (tmp_path / "said.conll").write_text("\n\n".join("\n".join(f"{token}\t{tag}" for token, tag in line) for line in lines) + "\n")
+    recipe = Recipe().replace(
+        data={"path": str(tmp_path / "said.conll")},
+        model={"name": "lstm", "config": {"width": 8, "bidirectional": True}},
+        optim={"lr": 0.02},
+        training={"epochs": 3, "batch_size": 8, "compile": False},
+    )
+    run = fit.train(recipe, out=tmp_path / "run", pages=False)
+    assert numpy_export.export(run, tmp_path / "out").difference < 1e-5
+    exported = load(tmp_path / "out")
+    assert isinstance(exported, Model)
+    (tmp_path / "new.txt").write_text("Zoe saw NASA , ok\nwalking slowly\n")
+    assert exported.predict(tmp_path / "new.txt")["prediction"] == run.predict(str(tmp_path / "new.txt"))["prediction"].to_list()
+    ours = run.predict(str(tmp_path / "said.conll"))["prediction"].to_list()
+    assert exported.predict(str(tmp_path / "said.conll"))["prediction"] == ours
+    assert exported.predict([text.split() for text in NAMES])["prediction"] == ours[:3]
+    with pytest.raises(PredictError, match="sentences cannot be read from int"):
+        exported.predict(3)
+
+
+@settings(max_examples=100, deadline=None)
+@given(token=st.one_of(st.text(min_size=1), st.text("aBs9.-'@#ingedÄ", min_size=1)))
+def test_tokens_have_the_form_that_they_have_in_the_run(token: str) -> None:
+    assert (tagged.PIECES, tagged.SUFFIXES) == (tokens.PIECES, TAGGED)
+    assert tagged.form_of(token) == tokens.form_of(token)
 
 
 def test_what_has_no_state_of_one_size_is_refused(tmp_path: Path) -> None:

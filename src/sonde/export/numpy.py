@@ -34,7 +34,7 @@ from sonde.tasks import Task
 from sonde.tasks.language_modelling import LanguageModelling
 
 # What the graph's inputs are called, where there may be several.
-INPUTS = {"table": ("numbers", "categories"), "text": ("tokens", "lengths"), "running-text": ("tokens", "state", "memory")}
+INPUTS = {"table": ("numbers", "categories"), "text": ("tokens", "lengths"), "tagged": ("tokens", "lengths"), "running-text": ("tokens", "state", "memory")}
 
 PREDICT = '''"""Predict with this exported model: `python predict.py new.csv`, or in Python
 

@@ -19,6 +19,7 @@ from sonde.tasks.forecasting import Forecasting
 from sonde.tasks.language_modelling import LanguageModelling
 from sonde.tasks.multi_label_classification import MultiLabelClassification
 from sonde.tasks.regression import Regression
+from sonde.tasks.tagging import Tagging
 
 
 def describe(run: Run) -> dict[str, Any]:
@@ -29,11 +30,11 @@ def describe(run: Run) -> dict[str, Any]:
         raise RunError(what, where=str(run.path), remedy="use the run with PyTorch (`sonde predict`)")
     kind: str = preparation["kind"]
     if kind == "text":
-        if (name := preparation["tokenizer"]["name"]) not in TOKENIZERS:
+        if (name := preparation["tokenizer"]["name"]) not in (*TOKENIZERS, "tokens"):
             what = f"the tokeniser {name} cannot be exported; known are {', '.join(TOKENIZERS)}"
             raise RunError(what, where=str(run.path), remedy="use the run with PyTorch (`sonde predict`), or train with --tokenizer characters")
         preparation["tokenizer"] |= character_classes(preparation["tokenizer"]["name"])
-        kind = "running-text" if preparation["window"] else kind
+        kind = "tagged" if name == "tokens" else "running-text" if preparation["window"] else kind
     data = run.recipe.data
     return {
         "format": FORMAT,
@@ -60,6 +61,8 @@ def answer(task: Task, outputs: int, *, where: str) -> dict[str, Any]:
         return {"kind": "numbers", "columns": list(task.table(torch.zeros(1, outputs)))}
     if isinstance(task, LanguageModelling):
         return {"kind": "next-token"}
+    if isinstance(task, Tagging):
+        return {"kind": "tags", "classes": list(task.classes)}
     what = f"predictions of the task {type(task).__name__} cannot be exported"
     raise RunError(what, where=where, remedy="use the run with PyTorch (`sonde predict`)")
 

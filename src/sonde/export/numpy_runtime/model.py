@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import pictures, series, tables, text
+from . import pictures, series, tables, tagged, text
 from .graph import Graph, read_json
 from .language_model import LanguageModel
 from .problem import PredictError
@@ -20,6 +20,7 @@ PREPROCESSING: dict[str, Callable[[Any, dict[str, Any]], tuple[list[str], tuple[
     "images": pictures.encode,
     "series": series.encode,
     "text": text.encode,
+    "tagged": tagged.encode,
 }
 SHOWN = 100  # with more classes a table has the probability of the predicted class alone
 AT_ONCE = 2**20  # numbers that go into the graph at a time, about
@@ -60,6 +61,10 @@ class Model:
         answer = self.preprocessing["answer"]
         if answer["kind"] == "numbers":
             return {name: outputs[:, place] for place, name in enumerate(answer["columns"])}
+        if answer["kind"] == "tags":  # −∞ stands after a sentence's end
+            lengths, tags = np.isfinite(outputs[:, :, 0]).sum(axis=1), outputs.argmax(axis=2)
+            told = [" ".join([answer["classes"][tag] for tag in row[:count]]) for row, count in zip(tags, lengths, strict=True)]
+            return {"prediction": told}
         outputs = outputs.astype(np.float64)
         if answer["kind"] == "labels":
             probabilities = np.exp(-np.logaddexp(0, -outputs))

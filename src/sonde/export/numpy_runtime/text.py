@@ -80,11 +80,16 @@ def encode(source: Any, preprocessing: dict[str, Any]) -> tuple[list[str], tuple
     called = fitted["column"] if column not in table.columns and fitted["column"] in table.columns else column
     texts = ["" if value is None else str(value) for value in table.column(called).values]
     tokenizer = tokenizer_of(fitted)
-    rows = [tokenizer.encode(formed(text, fitted["form"]))[: fitted["length"]] for text in texts]
-    out = np.zeros((len(rows), fitted["length"]), dtype=np.int64)
+    rows = [tokenizer.encode(formed(text, fitted["form"])) for text in texts]
+    return [str(row) for row in range(len(rows))], padded(rows, fitted["length"])
+
+
+def padded(rows: Sequence[Sequence[int]], length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of `length` tokens int64 (row, length), 0 after each one's end, and lengths int64 (row,) of at least 1; longer rows are cut."""
+    out = np.zeros((len(rows), length), dtype=np.int64)
     for row, found in zip(out, rows, strict=True):
-        row[: len(found)] = found
-    return [str(row) for row in range(len(rows))], (out, np.array([max(len(row), 1) for row in rows], dtype=np.int64))
+        row[: len(found)] = found[:length]
+    return out, np.array([min(max(len(row), 1), length) for row in rows], dtype=np.int64)
 
 
 def read_texts(source: Any) -> tuple[list[str], list[str]]:
