@@ -71,7 +71,7 @@ def bare(subject: Subject) -> list[Problem]:
             said = f"no picture of the {rows.part} part has an object"
             problems.append(Problem(level, subject.where(rows), said, "annotate some of them, or give other data"))  # type: ignore[arg-type]
         elif len(empty):
-            said = f"{count(len(empty), 'picture')} of {len(rows):,} {verb(len(empty), 'has', 'have')} no object"
+            said = f"{count(len(empty), 'picture')} of {len(rows):,} in the {rows.part} part {verb(len(empty), 'has', 'have')} no object"
             remedy = "nothing to do where that is so: the model learns to find nothing there"
             problems.append(Problem("note", f"{subject.where(rows)}, {subject.places(rows, empty)}", said, remedy))
     return problems

@@ -24,8 +24,6 @@ from sonde.data.split import Selection
 from sonde.errors import DataError, Problem
 from sonde.ops.boxes import AREA, BOTTOM, CLASS, COLUMNS, CROWD, EMPTY, LEFT, SCALE
 
-KINDS = ("boxes", "mask")
-
 
 def fit_boxes(selection: Selection, scenes: ScenePreparation, *, most: int) -> dict[str, Any]:
     """The fitted target of detection. `most`: slots of a picture, at most."""
@@ -112,9 +110,7 @@ def encode_instances(values: dict[str, Any], frame: pl.DataFrame) -> np.ndarray:
     out = np.zeros((frame.height, height, width), dtype=np.int16)
     owner, place, kept = _slots(frame, values["slots"])
     scales, area = _scales(frame, values), frame["area"].explode().drop_nulls().to_numpy()
-    outlines = frame["outlines"].explode().to_list() if len(owner) else []
-    # A picture without objects explodes to one null; those are left out with the same rule as in `_slots`.
-    outlines = [text for text, there in zip(outlines, _there(frame), strict=True) if there]
+    outlines = frame.filter(pl.col("boxes").list.len() > 0)["outlines"].explode().to_list()
     known = np.array([text is not None for text in outlines], dtype=bool)
     for row in np.unique(owner[known & kept]) if len(owner) else []:
         mine = np.flatnonzero(known & kept & (owner == row))
@@ -183,13 +179,6 @@ def _scales(frame: pl.DataFrame, values: dict[str, Any]) -> np.ndarray:
     wide, tall = (frame[side].to_numpy().astype(np.float64).clip(1) for side in ("width", "height"))
     height, width = values["canvas"]
     return np.minimum(values["longer"] / np.maximum(wide, tall), np.minimum(height / tall, width / wide))
-
-
-def _there(frame: pl.DataFrame) -> np.ndarray:
-    """Of the rows of an exploded list column, those that stand for an object: an empty list explodes to one null."""
-    counts = frame["boxes"].list.len().fill_null(0).to_numpy()
-    rows = np.maximum(counts, 1)
-    return np.repeat(counts > 0, rows)
 
 
 def _slots(frame: pl.DataFrame, slots: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
