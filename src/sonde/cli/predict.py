@@ -64,6 +64,9 @@ def predict(
     seed: Annotated[int, Parameter(group=TEXT, help="same seed, same text")] = 0,
     stop: Annotated[tuple[str, ...], many("end before this (repeatable)", group=TEXT)] = (),
     next: Annotated[int, Parameter(group=TEXT, help="show so many likeliest next tokens instead of writing, or so many nearest words", show_default=False)] = 0,
+    embed: Annotated[Literal["mean", "cls"] | None, Parameter(group=TEXT, help="write a vector of each text: the mean of its tokens', or [CLS]'s")] = None,
+    nearest: Annotated[int, Parameter(group=TEXT, help="of vectors, show so many nearest neighbours of each text", show_default=False)] = 0,
+    among: Annotated[Path | None, Parameter(group=TEXT, help="a file of vectors that neighbours are sought in [default: the texts themselves]")] = None,
     score: Annotated[float, Parameter(group=PICTURES, help="leave out objects that are less sure than this; 0 gives all")] = 0.3,
     pictures: Annotated[Path | None, Parameter(group=PICTURES, help="write the pictures to this folder, with what was found drawn on them")] = None,
     blur_background: Annotated[str | None, Parameter(group=PICTURES, help="also write pictures in which all but this class is blurred")] = None,
@@ -80,6 +83,8 @@ def predict(
         return _text_answer(run, text, Manner(length, temperature, top_k, top_p, beam, seed, stop), next, device, json=json)
     if not files:
         raise UsageError("there is nothing to predict", where="sonde predict", remedy=f"name files or folders: sonde predict {run} new.csv")
+    if embed is not None or nearest or among is not None:
+        return _vectors(run, files, embed or "mean", nearest, among, out, device, json=json)
     kind = _format(out, format, submission)
     sample = None if submission is None else contest.read(submission)
 
@@ -114,6 +119,23 @@ def predict(
     if kind == "table" and rows.height > SHOWN and not json:
         say(f"the first {SHOWN} of {number(rows.height)} rows; --out FILE or --format csv gives all", quiet=quiet)
     return Answer({**document, "predictions": rows.to_dicts() if json else None}, "" if json else _text(rows, kind), json=json)
+
+
+def _vectors(
+    run: str,
+    files: tuple[str, ...],
+    pooling: Literal["mean", "cls"],
+    nearest: int,
+    among: Path | None,
+    out: Path | None,
+    device: str | None,
+    *,
+    json: bool,
+) -> Answer:
+    from sonde.cli.embedding import Asked, embedded
+    from sonde.run import Run
+
+    return embedded(Run.load(run).to(device), files, Asked(pooling, nearest, among), out, json=json)
 
 
 def _objects(
