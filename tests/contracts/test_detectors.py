@@ -47,6 +47,16 @@ TRIALS: dict[str, Trial] = {
     "yolo-small": Trial(SMALL_BODY | {"pyramid": 16, "towers": 1}),
     "yolo-large": Trial({"width": 4, "blocks": (1, 1, 1, 1), "pyramid": 16, "towers": 1}),
 }
+REGIONS = {"before": (100, 100), "after": (64, 50), "regions": 32, "anchor": 16, "norm": "batch"}
+TWO_STAGES = {"width": 16, "blocks": (1, 1, 1, 1), "bottleneck": False, "pyramid": 32, "dense": 128} | REGIONS
+TRIALS |= {
+    "faster-rcnn": Trial(TWO_STAGES, steps=60, rate=3e-3),
+    "mask-rcnn": Trial(TWO_STAGES | {"mask": 16}, steps=60, rate=3e-3),
+    "fast-rcnn": Trial({"blocks": (1, 1, 1, 1, 1), "batch_norm": True, "scale": 1 / 4, "halvings": 3, "dense": 512, "dropout": 0.0, "lowest": 0.0},
+        steps=50, rate=2e-3),
+    "rcnn": Trial({"blocks": (1, 1, 1, 1, 1), "batch_norm": True, "scale": 1 / 4, "halvings": 3, "warp": 32, "dense": 512, "dropout": 0.0},
+        steps=40, rate=2e-3),
+}  # fmt: skip
 DETECTORS = [name for name in models.MODELS if models.fits(name, "detection")]
 
 
@@ -78,10 +88,20 @@ def objects(targets: Tensor) -> float:
 def loss_of(model: nn.Module, pictures: Tensor, targets: Tensor) -> Tensor:
     own = own_losses(model)
     assert own is not None
-    terms, output = own((pictures,), targets)
-    assert all(by == "objects" for _, by in terms.values())
+    terms, output = own((pictures,), targets, drawn(targets, pictures))
     assert output.shape[:2] == (len(pictures), 0)
-    return torch.stack([total for total, _ in terms.values()]).sum() / max(objects(targets), 1)
+    counts = {"objects": max(objects(targets), 1.0), "examples": float(len(pictures))}
+    return torch.stack([total / counts[by] for total, by in terms.values()]).sum()
+
+
+def drawn(targets: Tensor, pictures: Tensor) -> Tensor:
+    """An instance map with every box full."""
+    masks = torch.zeros(len(pictures), *pictures.shape[2:], dtype=torch.int16)
+    for picture, slots in enumerate(targets):
+        for slot, row in enumerate(slots):
+            left, top, right, bottom = row[:4].round().int().tolist()
+            masks[picture, top:bottom, left:right] = slot + 1
+    return masks
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +201,9 @@ def test_pictures_without_objects_train_and_crowds_are_no_objects(name: str) -> 
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
     crowded = targets.clone()
     crowded[..., CROWD] = (targets[..., CLASS] >= 0).to(targets)
-    assert loss_of(build(name, classes=3).eval(), pictures, crowded) <= loss_of(build(name, classes=3).eval(), pictures, empty) + 1e-5
+    # Means over regions that are drawn are over others where some lie in a crowd.
+    slack = 0.02 if "rcnn" in name else 1e-5
+    assert loss_of(build(name, classes=3).eval(), pictures, crowded) <= loss_of(build(name, classes=3).eval(), pictures, empty) + slack
 
 
 @pytest.mark.parametrize("name", TRIALS)

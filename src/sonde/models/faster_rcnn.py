@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from sonde.models import resnet
 from sonde.nn.frozen_norm import freeze_norms
 from sonde.nn.prepared import Terms
-from sonde.nn.two_stage import Sizes, find, learn, look, parts
+from sonde.nn.two_stage import Sizes, find, learn, look, own_name, parts
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,10 @@ class FasterRCNN(nn.Module):
         (images,) = inputs
         terms, *_ = learn(self, images, targets)
         return terms, images.new_zeros(len(images), 0, 6)
+
+    def own_name(self, name: str) -> str:
+        """The name of a weight that an older published file calls `name`."""
+        return own_name(name)
 
     def body_keys(self) -> dict[str, str]:
         """Own names of the body's weights → their names in a residual network for classification."""

@@ -24,8 +24,9 @@ from sonde.nn.frozen_norm import freeze_norms
 from sonde.nn.prepared import Terms
 from sonde.nn.pyramid import Maps
 from sonde.nn.regions import Sampled
-from sonde.nn.two_stage import Sizes, find, learn, look, parts
+from sonde.nn.two_stage import Sizes, find, learn, look, own_name, parts
 from sonde.ops.boxes import CLASS, SCORE
+from sonde.ops.values import has_values
 
 # A region of 14×14 bins gives a mask twice as large.
 BINS, SIDE = 14, 28
@@ -124,7 +125,7 @@ class MaskRCNN(nn.Module):
         seen = look(self, images)
         found = find(self, seen)
         there = found[..., SCORE] > 0
-        shown = max(1, int(there.sum(1).max())) if there.numel() else 0
+        shown = _fullest(there, found.shape[1]) if there.numel() else 0
         logits = self._masks(seen.maps, found[:, :shown, :4])
         kind = found[:, :shown, CLASS].long().flatten() + 1
         probabilities = _own(logits, kind).sigmoid().flatten(1).unflatten(0, (len(images), shown))
@@ -141,6 +142,10 @@ class MaskRCNN(nn.Module):
             terms["mask"] = (self._mask_loss(seen.maps, sampled, masks), "examples")
         return terms, images.new_zeros(len(images), 0, 6)
 
+    def own_name(self, name: str) -> str:
+        """The name of a weight that an older published file calls `name`."""
+        return own_name(name)
+
     def body_keys(self) -> dict[str, str]:
         """Own names of the body's weights → their names in a residual network for classification."""
         prefix = "backbone.body."
@@ -153,12 +158,12 @@ class MaskRCNN(nn.Module):
     def _mask_loss(self, maps: Maps, sampled: Sampled, masks: Tensor) -> Tensor:
         """The cross-entropy of the pixels, each mask in the map of its own class."""
         # Regions that are objects stand first. Only so many columns are looked at as the fullest picture has of them.
-        most = max(1, int((sampled.labels > 0).sum(1).max())) if len(masks) else 0
+        most = _fullest(sampled.labels > 0, sampled.labels.shape[1] // 4) if len(masks) else 0
         boxes, slots, labels = sampled.boxes[:, :most], sampled.slots[:, :most], sampled.labels[:, :most]
         with torch.no_grad():
             wanted = mask_targets(masks, boxes, slots)
             # An object of which no outline is known has no pixel in the map, and nothing to say.
-            counts = (labels > 0) & drawn_slots(masks, int(slots.max()) + 1 if slots.numel() else 1).gather(1, slots)
+            counts = (labels > 0) & drawn_slots(masks, int(slots.max()) + 1 if slots.numel() and has_values(slots) else 1).gather(1, slots)
             weight = counts / counts.sum(1, keepdim=True).clamp(min=1)
         logits = _own(self._masks(maps, boxes), labels.flatten())
         each = F.binary_cross_entropy_with_logits(logits, wanted.flatten(0, 1).to(logits), reduction="none").mean((1, 2))
@@ -194,6 +199,11 @@ def drawn_slots(masks: Int[Tensor, "picture height width"], slots: int) -> Tenso
 def _own(logits: Float[Tensor, "region klass 28 28"], labels: Int[Tensor, " region"]) -> Float[Tensor, "region 28 28"]:
     """Of each region the map of its class."""
     return logits[torch.arange(len(labels), device=labels.device), labels]
+
+
+def _fullest(there: Tensor, usual: int) -> int:
+    """How many are there in the row that has most, at least 1; `usual` where nothing has values."""
+    return max(1, int(there.sum(1).max())) if has_values(there) else usual
 
 
 def smallest(config: Config) -> int:

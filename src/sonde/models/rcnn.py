@@ -56,10 +56,10 @@ class Config:
     """A VGG body (`blocks`, `batch_norm`, widths times `scale`) over regions warped to `warp` pixels, of whose poolings `halvings` are made.
 
     `dense`: units of the two dense layers, times `scale`; the second gives a region's vector; `dropout` after each. `proposals`: of a
-    picture at most. `regions`: sampled from a picture where the network is trained. `c`: what the machines' errors cost; what
-    overlaps the objects of a class by less than `background` is background to its machine. `ridge`: λ of the regression. Detections below `score` (the sigmoid of the
-    margin) are dropped, and those that overlap a better one of their class by more than `overlap`; `most` are left. `channels`, `size`,
-    `classes` come from the data.
+    picture at most. `regions`: sampled from a picture where the network is trained. `c`: what the machines' errors cost; what overlaps
+    the objects of a class by less than `background` is background to its machine. `ridge`: λ of the regression. Detections below `score`
+    (the sigmoid of the margin) are dropped, and those that overlap a better one of their class by more than `overlap`; `most` are left.
+    `channels`, `size`, `classes` come from the data.
     """
 
     channels: int = 0

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from sonde.errors import RecipeError, nearest
-from sonde.nn.stages import Bodied, is_in, output_layers
+from sonde.nn.stages import Bodied, Renamed, is_in, output_layers
 
 # Where a training script's checkpoint keeps its weights, and what wrappers put before each name.
 _INSIDE = ("state_dict", "model_state_dict", "model", "weights")
@@ -173,12 +173,12 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def unwrapped(found: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """`found` without the prefixes that wrappers leave, unless the model has them itself."""
+    """`found` without the prefixes that wrappers leave, unless the model has them itself, and by the model's own names for old ones."""
     own = model.state_dict()
     for prefix in _WRAPPERS:
         if all(name.startswith(prefix) for name in found) and not all(name.startswith(prefix) for name in own):
             found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
-    return found
+    return {model.own_name(name): tensor for name, tensor in found.items()} if isinstance(model, Renamed) else found
 
 
 def _classifiers(

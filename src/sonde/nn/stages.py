@@ -46,6 +46,15 @@ class Several(Protocol):
         ...
 
 
+@runtime_checkable
+class Renamed(Protocol):
+    """A network whose published files are older than its published names."""
+
+    def own_name(self, name: str) -> str:
+        """What the network calls the weight that such a file calls `name`; the same where it is none of its old names."""
+        ...
+
+
 class NewHead(nn.Sequential):
     """A small network in the place of the last layer: dense layers with ReLU between them, features to outputs."""
 

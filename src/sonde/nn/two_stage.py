@@ -5,6 +5,7 @@ State keys are torchvision's: backbone.body.…, backbone.fpn.…, rpn.head.…,
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -25,6 +26,24 @@ BINS, SAMPLES = 7, 2
 # A region of so many sides of the smallest anchor is read from the third level: 224 pixels for the published 32.
 CANONICAL = 7
 RATIOS = (0.5, 1.0, 2.0)
+
+
+# Names in the files of 2019, which torchvision still publishes and reads, and those of today.
+_OLD = (
+    (re.compile(r"(fpn\.(?:inner|layer)_blocks\.\d)\.(weight|bias)"), r"\1.0.\2"),
+    (re.compile(r"rpn\.head\.conv\.(weight|bias)"), r"rpn.head.conv.0.0.\1"),
+    (re.compile(r"mask_head\.mask_fcn1\.(weight|bias)"), r"mask_head.0.0.\1"),
+    (re.compile(r"mask_head\.mask_fcn2\.(weight|bias)"), r"mask_head.1.0.\1"),
+    (re.compile(r"mask_head\.mask_fcn3\.(weight|bias)"), r"mask_head.2.0.\1"),
+    (re.compile(r"mask_head\.mask_fcn4\.(weight|bias)"), r"mask_head.3.0.\1"),
+)
+
+
+def own_name(name: str) -> str:
+    """Today's name of a weight in an older published file; any other name as it is."""
+    for old, new in _OLD:
+        name = old.sub(new, name)
+    return name
 
 
 @dataclass(frozen=True)
