@@ -10,7 +10,7 @@ from architecture.source import Import, area, files, imports
 from sonde import models
 
 BELOW_RUN = frozenset({"recipe", "ops", "nn", "models", "optim", "metrics", "data", "tasks", "training"})
-BELOW_FIT = BELOW_RUN | {"run", "run_folder", "finetune", "experiment", "record", "recipes", "explain", "report"}
+BELOW_FIT = BELOW_RUN | {"run", "run_folder", "predictions", "finetune", "experiment", "record", "recipes", "explain", "report"}
 
 # area → areas that it may import besides itself; `errors` is open to all but scratch. cli and __init__ may import anything.
 MAY_IMPORT: dict[str, frozenset[str]] = {
@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "explain": BELOW_RUN | {"run", "run_folder", "writing", "detections", "segments"},
     "writing": BELOW_RUN | {"run"},
     "word_vectors": BELOW_RUN | {"run"},
+    "embeddings": BELOW_RUN | {"run"},
     "cost": BELOW_RUN | {"run", "recipes"},
     "export": BELOW_RUN | {"run"},
     "scratch": frozenset(),
@@ -64,7 +65,7 @@ STARTED = {("sonde.training.launch", "sonde.fit"): "what a new process is starte
 
 # package → areas, or single modules, that may import it (also inside functions).
 UPPER = frozenset(
-    {"detections", "segments", "predictions", "run", "finetune", "writing", "word_vectors", "experiment", "record", "fit", "explain", "cost", "export"}
+    {"detections", "segments", "predictions", "run", "finetune", "writing", "word_vectors", "embeddings", "experiment", "record", "fit", "explain", "cost", "export"}
     | {"search", "sklearn", "verify"}
 )
 OUTSIDE: dict[str, frozenset[str]] = {
@@ -78,7 +79,7 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "PIL": frozenset({"data", "explain", "export", "report"}),
     "tokenizers": frozenset({"data"}),
     "safetensors": frozenset({"sonde.models.weights", "training", "sonde.run", "export"}),
-    "jaxtyping": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training", "explain", "cost", "word_vectors"}),
+    "jaxtyping": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training", "explain", "cost", "word_vectors", "embeddings"}),
     "huggingface_hub": frozenset({"sonde.finetune.hub"}),
     "faster_coco_eval": frozenset({"sonde.metrics.coco"}),
     "cyclopts": frozenset({"cli"}),
