@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from sonde import models, recipe
 from sonde.errors import RecipeError, UsageError, did_you_mean
+from sonde.nn.prepared import MaskLosses
 from sonde.nn.sequence import LanguageModel
 from sonde.recipes import RECIPES, load
 
@@ -28,6 +29,8 @@ TOKENS: dict[str, Any] = {"vocabulary": 10_000, "outputs": 2}
 LENGTH = (64,)  # tokens
 SMALL: dict[str, Any] = {"channels": 3, "size": 32, "classes": 10}
 LARGE: dict[str, Any] = {"channels": 3, "size": 299, "classes": 1000}
+REGIONS: dict[str, Any] = {"channels": 3, "size": 800, "classes": 90}
+PIXELS: dict[str, Any] = {"channels": 3, "size": 512, "classes": 21}
 SIZES: dict[str, dict[str, Any]] = {
     "alexnet-course": {"channels": 3, "size": 224, "classes": 10},
     "nin-cifar": SMALL,
@@ -39,6 +42,14 @@ SIZES: dict[str, dict[str, Any]] = {
     "sonde.models.ssd": {"channels": 3, "size": 300, "classes": 90},
     "sonde.models.yolo": {"channels": 3, "size": 640, "classes": 80},
     "sonde.models.yolo_v1": {"channels": 3, "size": 448, "classes": 20},
+    "sonde.models.rcnn": REGIONS,
+    "sonde.models.fast_rcnn": REGIONS,
+    "sonde.models.faster_rcnn": REGIONS,
+    "sonde.models.mask_rcnn": REGIONS,
+    "sonde.models.fcn": PIXELS,
+    "sonde.models.fcn_resnet": PIXELS,
+    "sonde.models.deeplab_v3": PIXELS,
+    "sonde.models.u_net": {"channels": 1, "size": 576, "classes": 2},
     "sonde.models.lenet": {"channels": 1, "size": 28, "classes": 10},
     "sonde.models.resnet_cifar": SMALL,
     "sonde.models.preresnet": SMALL,
@@ -158,7 +169,7 @@ def _own(name: str, what: str, values: dict[str, Any], shapes: list[Input]) -> S
         inputs = [Input((config.numbers,))] + ([Input((len(config.categories),), torch.int64)] if getattr(config, "categories", ()) else [])
     decided = {field: getattr(config, field) for field in usual(name)}
     table = dataclasses.asdict(config)
-    return Source(name, what, lambda: _reading(models.build(name, table)), tuple(inputs), own=True, sizes=decided, config=table)
+    return Source(name, what, lambda: _reading(models.build(name, table), name), tuple(inputs), own=True, sizes=decided, config=table)
 
 
 class _Window(nn.Module):
@@ -172,8 +183,28 @@ class _Window(nn.Module):
         return self.network.advance(tokens, None)[0]
 
 
-def _reading(network: nn.Module) -> nn.Module:
-    """What has no `forward`, but `advance`, behind one."""
+class _Detector(nn.Module):
+    """A detector as it learns in training: its losses, of pictures with one object each; and as it finds in use."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network: Any = network
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        if not self.training:
+            return self.network(pictures)
+        side = pictures.shape[-1]
+        box = pictures.new_tensor([side / 4, side / 4, side / 2, side / 2, 0, 0, side**2 / 16, 1])
+        targets = box.expand(len(pictures), 1, -1)
+        masks = [pictures.new_zeros(len(pictures), *pictures.shape[2:], dtype=torch.int16)] if isinstance(self.network, MaskLosses) else []
+        terms, _ = self.network.losses((pictures,), targets, *masks)
+        return torch.stack([total for total, _ in terms.values()])
+
+
+def _reading(network: nn.Module, name: str) -> nn.Module:
+    """The network as a function of its input alone, which a detector or what has no `forward`, but `advance`, is not."""
+    if models.fits(name, "detection") and hasattr(type(network), "losses"):
+        return _Detector(network)
     return _Window(network) if isinstance(network, LanguageModel) and type(network).forward is nn.Module.forward else network
 
 

@@ -19,6 +19,7 @@ from sonde.ops.matching import match_thresholds, of_matched
 from sonde.ops.offsets import decode, encode
 from sonde.ops.random import bits, uniform
 from sonde.ops.suppression import detections
+from sonde.ops.values import has_values
 
 # A detection with a shorter side, in pixels, is dropped.
 LEAST_SIDE = 1e-2
@@ -169,7 +170,7 @@ def best_of_regions(
     """
     pictures, classes = probabilities.shape[0], probabilities.shape[2]
     scores = probabilities[..., 1:].masked_fill(~real[..., None], 0).flatten(1)
-    passing = int((scores > threshold.score).sum(1).max()) if scores.numel() else 0
+    passing = int((scores > threshold.score).sum(1).max()) if scores.numel() and has_values(scores) else 0
     if passing == 0:
         return boxes.new_zeros(pictures, threshold.most, 6)
     scores, index = (x[:, :passing] for x in scores.sort(dim=1, descending=True, stable=True))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sonde.nn.region_proposals import Proposals
 from sonde.ops.selective_search import selective_search
+from sonde.ops.values import has_values
 
 # Networks see normalised colours, and segments are found in colours of 0 … 255: these are about the mean and the spread of photographs.
 # Where the data's own differ, contrasts are a little stronger or weaker, which moves the segments' sizes a little.
@@ -32,6 +33,9 @@ class SelectiveProposals:
     @torch.no_grad()
     def __call__(self, images: Float[Tensor, "picture channel height width"]) -> Proposals:
         """Boxes (picture, proposal, 4) in pixels, padded to the longest list; at least one row, so that there is something to gather."""
+        if not has_values(images):  # as many as there may be
+            empty = images.new_zeros(len(images), self.most, 4)
+            return Proposals(empty, empty[..., 0] == 0)
         pictures = (images.detach().float() * SPREAD + MEAN).round().clamp(0, 255).to(torch.uint8).cpu()
         lists = [self._of(picture) for picture in pictures]
         longest = max([1, *(len(boxes) for boxes in lists)])

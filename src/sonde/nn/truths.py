@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sonde.ops.boxes import CLASS, CROWD, area, iou
+from sonde.ops.values import has_values
 
 # A box of which at least this share lies in a crowd may well hold one of its many.
 CROWDED = 0.5
@@ -36,7 +37,7 @@ def truths_of(targets: Float[Tensor, "picture slot 8"]) -> Truths:
 @torch.no_grad()
 def in_a_crowd(boxes: Float[Tensor, "#picture box 4"], truths: Truths) -> Bool[Tensor, "picture box"]:
     """Which boxes lie by half of their area or more in a crowd of their picture. Waits for the device."""
-    if not bool(truths.crowd.any()):
+    if not has_values(truths.crowd) or not bool(truths.crowd.any()):
         return torch.zeros(len(truths.boxes), boxes.shape[1], dtype=torch.bool, device=boxes.device)
     overlap = iou(boxes.expand(len(truths.boxes), -1, -1), truths.boxes)
     own, theirs = area(boxes)[..., None], area(truths.boxes)[:, None]

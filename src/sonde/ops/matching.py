@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from sonde.ops.overlaps import overlaps, pairs_at_once, planes
+from sonde.ops.values import has_values
 
 NO_TRUTH, IGNORED = -1, -2
 
@@ -61,7 +62,7 @@ def of_matched(values: Shaped[Tensor, "picture slot *rest"], matched: Int[Tensor
 def _in_parts(match: Callable[[Tensor, Tensor], Tensor], anchors: Tensor, truths: Tensor, present: Tensor) -> Tensor:
     """`match` some pictures at a time, given their IoU (picture, slot, anchor), −1 for empty slots, and which slots hold a truth."""
     (pictures, slots), count = present.shape, anchors.shape[1]
-    if not slots or not count or not pictures:
+    if not slots or not count or not pictures or not has_values(truths):
         return torch.full((pictures, count), NO_TRUTH, device=truths.device)
     own, others = planes(truths), planes(anchors.to(truths)).expand(-1, pictures, -1)
     at_once = max(1, pairs_at_once(truths.device) // (slots * count))

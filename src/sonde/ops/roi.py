@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sonde.ops.boxes import area
+from sonde.ops.values import has_values
 
 
 def roi_max_pool(
@@ -32,14 +33,12 @@ def roi_max_pool(
     outside the map counts for nothing; a bin with nothing in it gives 0. Of equal largest values the first receives the gradient.
     """
     _, channels, height, width = x.shape
-    if x.is_meta:  # shapes without values
-        return x.new_empty(len(boxes), channels, *size)
     scaled = boxes.detach() * scale
     corner = torch.trunc(scaled + torch.copysign(scaled.new_tensor(0.5), scaled)).long()
     rows = _bins(corner[:, 1], corner[:, 3], bins=size[0], length=height)
     columns = _bins(corner[:, 0], corner[:, 2], bins=size[1], length=width)
     values = x.permute(0, 2, 3, 1)
-    place = _largest(values.detach(), picture, rows, columns)
+    place = _largest(values.detach(), picture, rows, columns) if has_values(x) else picture.new_zeros(len(boxes), *size, channels)
     found = values.reshape(-1).gather(0, place.clamp(min=0).reshape(-1)) if values.numel() else values.new_zeros(place.numel())
     pooled = torch.where(place >= 0, found.view(place.shape), 0.0)
     return pooled.permute(0, 3, 1, 2)

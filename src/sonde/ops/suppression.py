@@ -19,6 +19,7 @@ from torch import Tensor
 
 from sonde.ops.boxes import BOTTOM, CLASS, LEFT, SCORE
 from sonde.ops.overlaps import overlaps, pairs_at_once, planes
+from sonde.ops.values import has_values
 
 BLOCK = 64  # boxes of a group in a round, at least; where groups are few, as many as make a part
 NONE = -1
@@ -55,7 +56,7 @@ def suppress_batch(
     pictures, count = scores.shape
     most = count if most is None else most
     result = torch.full((pictures, most), NONE, dtype=torch.int64, device=boxes.device)
-    if not scores.numel() or not most or result.is_meta:
+    if not scores.numel() or not most or not has_values(result):
         return result
     ranks = scores.argsort(dim=1, descending=True, stable=True)
     taking = scores.gather(1, ranks) > floor
