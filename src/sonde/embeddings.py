@@ -21,6 +21,7 @@ from sonde.data.new_data import open_new
 from sonde.errors import RunError, UsageError
 from sonde.models.bert import BertNetwork
 from sonde.ops.attention import length_mask
+from sonde.ops.nearest import nearest
 from sonde.run import Run, batch_of
 
 Pooling = Literal["mean", "cls"]
@@ -58,6 +59,20 @@ def vectors(
 def _mean(x: Tensor, lengths: Tensor) -> Tensor:
     real = length_mask(lengths, x.shape[1])[:, :, None]
     return (x * real).sum(1) / lengths[:, None]
+
+
+def neighbours(found: Float[np.ndarray, "text width"], *, count: int, among: Path | None = None) -> list[tuple[int, float, int]]:
+    """(row, cosine, other) of the `count` nearest of each row, the nearest first: other rows, or vectors of the file `among`.
+
+    Raises UsageError for a file that holds none, or others.
+    """
+    others = found if among is None else read(among)
+    if others.shape[1] != found.shape[1]:
+        what = f"its vectors have {others.shape[1]} numbers, and those of this run {found.shape[1]}"
+        raise UsageError(what, where=str(among), remedy="give vectors that this run made")
+    cosines, numbers = nearest(torch.from_numpy(found), torch.from_numpy(others), count=count, itself=among is None)
+    pairs = zip(cosines.tolist(), numbers.tolist(), strict=True)
+    return [(row, cosine, other) for row, (values, places) in enumerate(pairs) for cosine, other in zip(values, places, strict=True)]
 
 
 def save(path: Path, texts: Examples, found: Float[np.ndarray, "text width"]) -> None:

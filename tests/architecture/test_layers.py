@@ -74,7 +74,7 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "polars": frozenset({"data", "report", "cli"}) | UPPER,
     "pydantic": frozenset({"recipe", "sonde.models", "sonde.cli.flags"}),
     "tomli_w": frozenset({"recipe"}),
-    "sklearn": frozenset({"data", "search", "sklearn", "sonde.models.visual_words"}),
+    "sklearn": frozenset({"data", "search", "sklearn", "sonde.models.visual_words", "sonde.models.rcnn"}),
     "skimage": frozenset({"sonde.models.visual_words"}),
     "PIL": frozenset({"data", "explain", "export", "report"}),
     "tokenizers": frozenset({"data"}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sonde.cli.output import Answer, number, table
 from sonde.errors import UsageError
@@ -52,26 +52,14 @@ def embedded(run: Run, files: tuple[str, ...], asked: Asked, out: Path | None, *
     return Answer(document, said, json=json)
 
 
-def _neighbours(texts: Examples, found: object, asked: Asked) -> list[dict[str, object]]:
+def _neighbours(texts: Examples, found: Any, asked: Asked) -> list[dict[str, object]]:
     """A row for each text and each of its neighbours, the nearest first."""
-    import numpy as np
-    import torch
-
     from sonde import embeddings
-    from sonde.ops.nearest import nearest
 
-    assert isinstance(found, np.ndarray)
-    others = found if asked.among is None else embeddings.read(asked.among)
-    if others.shape[1] != found.shape[1]:
-        what = f"its vectors have {others.shape[1]} numbers, and those of this run {found.shape[1]}"
-        raise UsageError(what, where=str(asked.among), remedy="give vectors that this run made")
-    cosines, numbers = nearest(torch.from_numpy(found), torch.from_numpy(others), count=asked.nearest, itself=asked.among is None)
     own = _shown(texts)
-    names = own if asked.among is None else [f"row {place}" for place in range(len(others))]
     return [
-        {"text": own[row], "row": row, "cosine": float(cosines[row, place]), "nearest": names[int(other)], "nearest_row": int(other)}
-        for row in range(len(found))
-        for place, other in enumerate(numbers[row].tolist())
+        {"text": own[row], "row": row, "cosine": cosine, "nearest": own[other] if asked.among is None else f"row {other}", "nearest_row": other}
+        for row, cosine, other in embeddings.neighbours(found, count=asked.nearest, among=asked.among)
     ]
 
 

@@ -16,16 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import tokenizers
 import torch
 from torch import Tensor
 
 from sonde import models
+from sonde.data.prepare.target import labels_of
 from sonde.data.prepare.tokenizers.bert import BEGIN, MASK, PADDING, SEPARATOR, UNKNOWN, BertPieces, of_folder
 from sonde.errors import RunError
 from sonde.export.check import TOLERANCE, examples_of, refuse_apart
 from sonde.export.folder import Exported, size_of, written_whole
-from sonde.finetune.source import labels_of
 from sonde.models import weights
 from sonde.models.bert import CONFIG, BertNetwork, described, published
 from sonde.run import Run
@@ -71,14 +70,7 @@ def _write(run: Run, network: BertNetwork, folder: Path) -> None:
     assert isinstance(pieces, BertPieces)
     _json(folder / "config.json", _config(run, network, pieces))
     (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in pieces.vocabulary), encoding="utf-8")
-    library = tokenizers.Tokenizer.from_str(pieces.library.to_str())
-    library.encode_special_tokens = False
-    library.post_processor = tokenizers.processors.TemplateProcessing(
-        single=f"{BEGIN} $A {SEPARATOR}",
-        pair=f"{BEGIN} $A {SEPARATOR} $B:1 {SEPARATOR}:1",
-        special_tokens=[(BEGIN, pieces.begin), (SEPARATOR, pieces.separator)],
-    )
-    (folder / "tokenizer.json").write_text(library.to_str(pretty=True), encoding="utf-8")
+    (folder / "tokenizer.json").write_text(pieces.published(), encoding="utf-8")
     specials = {"unk_token": UNKNOWN, "sep_token": SEPARATOR, "pad_token": PADDING, "cls_token": BEGIN, "mask_token": MASK}
     known = {"tokenizer_class": "BertTokenizer", "do_lower_case": pieces.lower, "model_max_length": run.preparation.length}
     _json(folder / "tokenizer_config.json", known | specials)

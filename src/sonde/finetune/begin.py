@@ -13,12 +13,13 @@ from sonde import models
 from sonde.data.prepare.bert import BertPreparation
 from sonde.data.prepare.images import ImagePreparation
 from sonde.data.prepare.scenes import ScenePreparation
+from sonde.data.prepare.target import labels_of
 from sonde.data.prepare.text import TextPreparation
 from sonde.data.prepare.tokenizers.bert import BertPieces, of_folder
 from sonde.errors import RecipeError
 from sonde.finetune.labels import read_labels, shared_rows
 from sonde.finetune.recognise import Guess, channels_of, fitting_form, outputs_of, recognise, skeleton
-from sonde.finetune.source import Source, labels_of
+from sonde.finetune.source import Source
 from sonde.models import weights
 from sonde.recipe import Recipe
 

@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from sonde import models
+from sonde.data.prepare.target import labels_of
 from sonde.errors import RecipeError, RunError
 from sonde.finetune import hub
 from sonde.models import weights
@@ -96,13 +97,6 @@ def _of_run(path: Path, checkpoint: str | None) -> Source:
         normalisation=_normalisation(first) if first["kind"] == "images" else None,
         run=run,
     )
-
-
-def labels_of(target: dict[str, Any]) -> tuple[str, ...]:
-    """What each output stands for: a class, or a column (and the step ahead, of a forecast)."""
-    if target["kind"] in ("classes", "tags", "boxes", "mask"):
-        return tuple(str(name) for name in target["classes"])
-    return tuple(str(name) for name in target["columns"]) + tuple(f"+{step}" for step in range(1, target.get("horizon", 1)))
 
 
 def _of_path(path: Path) -> Source:

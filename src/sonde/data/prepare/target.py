@@ -118,6 +118,13 @@ class Target:
         return array, maps, problems
 
 
+def labels_of(target: dict[str, Any]) -> tuple[str, ...]:
+    """What each output stands for: a class, or a column (and the step ahead, of a forecast)."""
+    if target["kind"] in ("classes", "tags", "boxes", "mask"):
+        return tuple(str(name) for name in target["classes"])
+    return tuple(str(name) for name in target["columns"]) + tuple(f"+{step}" for step in range(1, target.get("horizon", 1)))
+
+
 def fit_target(
     task: str,
     options: dict[str, Any],

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 import tokenizers
-from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from sonde.errors import RecipeError
 
@@ -105,6 +105,17 @@ class BertPieces:
         counts = [0 if piece in SPECIALS else len(piece.removeprefix("##")) for piece in self.vocabulary]
         counts[self.unknown] = 1
         return np.array(counts, dtype=np.int64)
+
+    def published(self) -> str:
+        """The library's own JSON, with the specials put round one text and two, as a tokenizer.json of the hub has it."""
+        found = tokenizers.Tokenizer.from_str(self.library.to_str())
+        found.encode_special_tokens = False
+        found.post_processor = processors.TemplateProcessing(
+            single=f"{BEGIN} $A {SEPARATOR}",
+            pair=f"{BEGIN} $A {SEPARATOR} $B:1 {SEPARATOR}:1",
+            special_tokens=[(BEGIN, self.begin), (SEPARATOR, self.separator)],
+        )
+        return str(found.to_str(pretty=True))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
