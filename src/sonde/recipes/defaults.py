@@ -57,6 +57,10 @@ _SCENES: dict[str, tuple[str, float, float, str, int]] = {
     # On blood cells the small YOLO gained with each of six epochs at this rate; deep bodies, and those without norms, want less.
     "yolo-small": ("adamw", 2e-3, 5e-2, "one-cycle", 2_500),
     **dict.fromkeys(("yolo-large", "ssd-resnet50"), ("adamw", 5e-4, 5e-2, "one-cycle", 4_000)),
+    **dict.fromkeys(("faster-rcnn-small", "mask-rcnn-small"), ("adamw", 2e-3, 5e-2, "one-cycle", 2_500)),
+    **dict.fromkeys(("fast-rcnn-small", "rcnn-small"), ("adamw", 1e-3, 5e-2, "one-cycle", 1_500)),
+    **dict.fromkeys(("faster-rcnn", "mask-rcnn"), ("adamw", 1e-4, 5e-2, "one-cycle", 4_000)),
+    **dict.fromkeys(("fast-rcnn", "rcnn"), ("adamw", 5e-5, 5e-2, "one-cycle", 4_000)),
     **dict.fromkeys(("ssd300", "yolo-v1"), ("adamw", 2e-4, 5e-2, "one-cycle", 4_000)),
     "u-net-small": ("adamw", 3e-3, 2e-2, "one-cycle", 3_000),
     # Without batch norm.
@@ -157,7 +161,9 @@ def complete(recipe: Recipe, facts: Facts) -> Recipe:
         chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
         epochs = _epochs(facts.examples, batch, updates=updates, most=150)
         if recipe.data.augment is None:
-            recipe = recipe.replace(data={"augment": _SCENE_AUGMENT[facts.kind]})
+            # Selective search is done once for a picture and its mirror image; any other change would make new pictures of them each epoch.
+            searched = name in ("fast-rcnn", "fast-rcnn-small", "rcnn", "rcnn-small")
+            recipe = recipe.replace(data={"augment": ("flip",) if searched else _SCENE_AUGMENT[facts.kind]})
     elif facts.kind == "images":
         optimizer, lr, decay, schedule, usual = _IMAGES.get(name, _RESNET)
         # The rate goes with the batch: linearly for momentum (Goyal et al. 2017), by the root for Adam.
