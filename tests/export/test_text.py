@@ -181,4 +181,7 @@ def test_what_has_no_state_of_one_size_is_refused(tmp_path: Path) -> None:
     both = trained(tmp_path, "gru", model={"name": "gru", "config": {"width": 8, "bidirectional": True}})
     with pytest.raises(RunError, match=r"no state of one size.*\n.*rnn, gru or lstm in one direction"):
         numpy_export.export(both, tmp_path / "out")
+    vars(both)["folds"] = [both]
+    with pytest.raises(RunError, match=r"the folds of a language model have states of their own, and no mean\n.*sonde export \S+gru --to numpy"):
+        numpy_export.export(both, tmp_path / "out")
     assert not (tmp_path / "out").exists()
