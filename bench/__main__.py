@@ -43,6 +43,7 @@ NAMES = (
     "cifar10_airbench",
     "camvid",
     "bccd",
+    "bccd_contest",
     "raccoon",
     "flowers_visual_words",
     "flowers_fine_tuning",
