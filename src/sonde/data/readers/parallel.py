@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +15,11 @@ import polars as pl
 
 from sonde.data.contents import Content, Examples, Part
 from sonde.data.fingerprint import of_files
-from sonde.data.readers.text_files import TextFile, part_named
+from sonde.data.readers import text_files
+from sonde.data.readers.encodings import texts
+from sonde.data.readers.leave_out import OnError
+from sonde.data.readers.row_files import CHUNK, Pieces, mapped_rows
+from sonde.data.readers.text_files import TextFile, even_ends, part_named
 from sonde.data.readers.two_columns import to_pairs
 from sonde.errors import DataError, Problem
 from sonde.recipe import Data
@@ -56,19 +62,9 @@ def read_parallel(files: dict[str, dict[str, TextFile]], data: Data, *, origin: 
     parts: dict[Part, Examples] = {}
     used: list[Path] = []
     for part, stem in _parts(files, source, target, origin, notes).items():
-        pair = files[stem]
-        sides = []
-        for name in (source, target):
-            found = pair[name].read(data.on_error)
-            assert found is not None
-            text, said = found
-            notes += [f"{pair[name].where}: {note}" for note in said]
-            sides.append(text.removesuffix("\n").split("\n"))
-            used.append(pair[name].path)
-        if len(sides[0]) != len(sides[1]):
-            found_here = f"{pair[source].name} has {len(sides[0]):,} lines and {pair[target].name} {len(sides[1]):,}, so they are no pairs"
-            raise DataError(Problem("error", str(origin), found_here, "line n of both files must say the same: look for where they part"))
-        frame = pl.DataFrame({source: sides[0], target: sides[1]})
+        frame, said = _pairs(files[stem][source], files[stem][target], (source, target), data.on_error, origin)
+        notes += said
+        used += [files[stem][name].path for name in (source, target)]
         parts[part] = Examples(frame, lines=np.arange(1, frame.height + 1))
     content = Content(
         kind="table",
@@ -81,6 +77,44 @@ def read_parallel(files: dict[str, dict[str, TextFile]], data: Data, *, origin: 
         notes=tuple(notes),
     )
     return to_pairs(content, source=source, target=target)
+
+
+def _pairs(first: TextFile, second: TextFile, names: tuple[str, str], on_error: OnError, origin: Path) -> tuple[pl.DataFrame, list[str]]:
+    """Lines of both files side by side, and what is to be said; of large files mapped from the cache."""
+    sides: list[Iterator[str]] = []
+    notes: list[str] = []
+    large = False
+    for file in (first, second):
+        found = file.read(on_error, text_files.LARGE)
+        large |= found is None
+        pieces, said = texts(file.open, file.where, on_error) if found is None else (iter([found[0]]), found[1])
+        notes += [f"{file.where}: {note}" for note in said]
+        sides.append(_lines(pieces))
+    rows = _side_by_side(sides, names, (first.name, second.name), origin)
+    if large:
+        told = f"parallel 1 {of_files([first.path, second.path])} {first.where} {second.where} {names} {on_error}"
+        return mapped_rows(hashlib.sha256(told.encode()).hexdigest()[:32], rows, {})[0], notes
+    return pl.concat([frame for frame, _ in rows]), notes
+
+
+def _lines(pieces: Iterator[str]) -> Iterator[str]:
+    for piece in pieces:
+        yield from even_ends(piece).removesuffix("\n").split("\n")
+
+
+def _side_by_side(sides: list[Iterator[str]], names: tuple[str, str], files: tuple[str, str], origin: Path) -> Pieces:
+    """Some pairs of lines at a time, with their numbers. Raises DataError where one file has more lines."""
+    done = 0
+    while True:
+        some = [list(itertools.islice(side, CHUNK)) for side in sides]
+        if len(some[0]) != len(some[1]):
+            counts = [done + len(few) + sum(1 for _ in side) for few, side in zip(some, sides, strict=True)]
+            found = f"{files[0]} has {counts[0]:,} lines and {files[1]} {counts[1]:,}, so they are no pairs"
+            raise DataError(Problem("error", str(origin), found, "line n of both files must say the same: look for where they part"))
+        if not some[0]:
+            return
+        yield pl.DataFrame(dict(zip(names, some, strict=True)), schema=dict.fromkeys(names, pl.String)), np.arange(done + 1, done + len(some[0]) + 1)
+        done += len(some[0])
 
 
 def _languages(files: dict[str, dict[str, TextFile]], data: Data, origin: Path) -> tuple[str, str, list[str]]:

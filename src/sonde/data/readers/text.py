@@ -6,7 +6,6 @@ A text of more than LARGE bytes is cut into rows once, in Arrow files in the cac
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +17,9 @@ import polars as pl
 from sonde.data.contents import Content, Examples, Part
 from sonde.data.fingerprint import of_files
 from sonde.data.readers import text_files
-from sonde.data.readers.arrow_map import map_frame
-from sonde.data.readers.cache import cache_folder, kept
 from sonde.data.readers.encodings import texts
 from sonde.data.readers.leave_out import OnError
+from sonde.data.readers.row_files import Pieces, mapped_rows
 from sonde.data.readers.text_files import TextFile, by_part, even_ends
 from sonde.errors import DataError, Problem
 
@@ -107,22 +105,14 @@ def _cut(text: str, line: int) -> tuple[pl.DataFrame, np.ndarray, int]:
 
 def _mapped(file: TextFile, on_error: OnError) -> tuple[pl.DataFrame, np.ndarray, list[str]]:
     """As `_rows`, from files in the cache, which are made where they are missing."""
-    pieces, notes = texts(file.open, file.where, on_error)
-    key = hashlib.sha256(f"1 {of_files([file.path])} {file.where} {on_error} {LONG}".encode()).hexdigest()[:32]
+    texts_in, notes = texts(file.open, file.where, on_error)
+    key = hashlib.sha256(f"2 {of_files([file.path])} {file.where} {on_error} {LONG}".encode()).hexdigest()[:32]
 
-    def write(to: Path) -> None:
+    def pieces() -> Pieces:
         line = 1
-        with to.open("wb") as stream:
-            for number, piece in enumerate(pieces):
-                frame, lines, line = _cut(even_ends(piece), line)
-                kept(f"texts/{key}-{number}.arrow", lambda path, frame=frame: frame.write_ipc(path, compression="uncompressed"))  # type: ignore[misc]
-                stream.write(lines.tobytes())
+        for text in texts_in:
+            frame, lines, line = _cut(even_ends(text), line)
+            yield frame, lines
 
-    # The lines are there when all pieces are: they are renamed into place last.
-    lines = np.memmap(kept(f"texts/{key}.lines", write), dtype=np.int64, mode="r")
-    paths = (cache_folder() / f"texts/{key}-{number}.arrow" for number in itertools.count())
-    frame = pl.concat([map_frame(path) for path in itertools.takewhile(Path.exists, paths)], rechunk=False)
-    if frame.height != len(lines):
-        found = "pieces of this text are missing in the cache"
-        raise DataError(Problem("error", str(cache_folder() / "texts"), found, "delete this folder; the text is then read again"))
+    frame, lines, _ = mapped_rows(key, pieces(), {})
     return frame, lines, notes

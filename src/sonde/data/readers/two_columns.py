@@ -6,17 +6,23 @@ Where one column has at most LABELS distinct values, which come again, these are
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
 from sonde.data.contents import Content, Examples, Part
 from sonde.data.fingerprint import of_files
-from sonde.data.readers.text_files import TextFile
+from sonde.data.readers import text_files
+from sonde.data.readers.encodings import texts
+from sonde.data.readers.filled_rows import NAMED, filled
+from sonde.data.readers.leave_out import OnError
+from sonde.data.readers.row_files import CHUNK, Pieces, mapped_rows
+from sonde.data.readers.text_files import TextFile, even_ends
 from sonde.data.readers.values import typed
 from sonde.errors import DataError, Problem, did_you_mean
 from sonde.recipe import Data
@@ -25,7 +31,6 @@ LABELS: Final = 100
 WORDS: Final = 2.5  # words of a value on average from which a column is text and not names
 SAMPLE: Final = 2_000  # rows by which it is told what columns hold
 EVEN: Final = 0.98  # of the first lines: the others are mistakes
-NAMED: Final = 10  # lines that are named in a message
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 _SENTENCE_END = r"[.!?…。！？]\W*$"
 
@@ -68,22 +73,20 @@ def read_two_columns(files: Mapping[Part, TextFile], data: Data, *, origin: Path
     notes: list[str] = []
     names: tuple[str, str] | None = None
     for part, file in files.items():
-        found = file.read(data.on_error)
-        assert found is not None
-        text, said = found
-        notes += [f"{file.where}: {note}" if len(files) > 1 else note for note in said]
-        rows, lines, wrong = _rows(text, file.where)
+        frame, lines, said, told = _read(file, data.on_error, names)
+        notes += [f"{file.where}: {note}" if len(files) > 1 else note for note in told]
+        if said["headed"] is None:
+            remedy = "write text, a tab, and its label or translation"
+            raise DataError(Problem("error", file.where, "no line has two columns with a tab between them", remedy))
+        wrong = _wrong(said, file.where)
         problems += [dataclasses.replace(problem, level="warning") for problem in wrong] if data.on_error == "skip" else wrong
-        headed = _is_header(rows) if names is None else tuple(rows[0]) == names
         if names is None:
-            names = (rows[0][0], rows[0][1]) if headed else ("column1", "column2")
-        if headed:
+            names = (said["names"][0], said["names"][1]) if said["headed"] else ("column1", "column2")
+        if said["headed"]:
             notes.append(f"{file.where}: the first line names the columns {names[0]!r} and {names[1]!r}")
-            rows, lines = rows[1:], lines[1:]
-        if not rows:
+        if not frame.height:
             raise DataError(Problem("error", file.where, "there is a header but no row below it", "add rows"))
-        columns = [pl.Series(name, [row[place] for row in rows], dtype=pl.String) for place, name in enumerate(names)]
-        frames[part] = Examples(pl.DataFrame(columns), lines=np.asarray(lines, dtype=np.int64))
+        frames[part] = Examples(frame.rename(dict(zip(("first", "second"), names, strict=True))), lines=lines)
     content = Content(
         kind="table",
         origin=str(origin),
@@ -107,30 +110,60 @@ def _is_header(rows: list[list[str]]) -> bool:
     return not any(value in {row[place] for row in below} for place, value in enumerate(first))
 
 
-def _rows(text: str, where: str) -> tuple[list[list[str]], list[int], list[Problem]]:
-    """Lines of two columns, the numbers of these lines, and those that have another number of them."""
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    wrong: list[tuple[int, int]] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        cut = line.split("\t")
-        if len(cut) == 2:
-            rows.append(cut)
-            lines.append(number)
-        else:
-            wrong.append((number, len(cut)))
-    if not rows:
-        raise DataError(Problem("error", where, "no line has two columns with a tab between them", "write text, a tab, and its label or translation"))
+def _read(file: TextFile, on_error: OnError, names: tuple[str, str] | None) -> tuple[pl.DataFrame, np.ndarray, dict[str, Any], list[str]]:
+    """Columns `first` and `second` without a header, their lines, what `_pieces` says, and notes; of a large file mapped from the cache."""
+    said: dict[str, Any] = {"headed": None, "names": None, "wrong": [], "count": 0}
+    found = file.read(on_error, text_files.LARGE)
+    if found is None:
+        pieces, notes = texts(file.open, file.where, on_error)
+        key = hashlib.sha256(f"two columns 1 {of_files([file.path])} {file.where} {on_error} {names}".encode()).hexdigest()[:32]
+        return *mapped_rows(key, _pieces(pieces, names, said), said), notes
+    text, notes = found
+    read = list(_pieces(iter([text]), names, said))
+    frame, lines = read[0] if read else (pl.DataFrame({"first": [], "second": []}), np.zeros(0, dtype=np.int64))
+    return frame, lines, said, notes
+
+
+def _pieces(pieces: Iterator[str], names: tuple[str, str] | None, said: dict[str, Any]) -> Pieces:
+    """Lines of two columns and their numbers. Into `said`: whether the first one is a header, and which lines have other numbers of columns."""
+    before = 0
+    for text in pieces:
+        rows: list[list[str]] = []
+        lines: list[int] = []
+        numbered = even_ends(text).removesuffix("\n").split("\n")
+        for number, line in enumerate(numbered, before + 1):
+            if not line.strip():
+                continue
+            cut = line.split("\t")
+            if len(cut) == 2:
+                rows.append(cut)
+                lines.append(number)
+            else:
+                said["count"] += 1
+                if len(said["wrong"]) < NAMED:
+                    said["wrong"].append((number, len(cut)))
+        before += len(numbered)
+        if rows and said["headed"] is None:
+            headed: bool = _is_header(rows) if names is None else tuple(rows[0]) == names
+            said["headed"] = headed
+            if headed:
+                said["names"] = rows[0]
+                rows, lines = rows[1:], lines[1:]
+        if rows:
+            columns = [pl.Series(name, [row[place] for row in rows], dtype=pl.String) for place, name in enumerate(("first", "second"))]
+            yield pl.DataFrame(columns), np.asarray(lines, dtype=np.int64)
+
+
+def _wrong(said: dict[str, Any], where: str) -> list[Problem]:
+    """Lines that have another number of columns."""
     remedy = "write one tab a line, or leave such lines out with --on-error skip"
     problems = [
         Problem("error", f"{where}, line {number}", f"this line has {count} column{'s' * (count > 1)}, and others two", remedy)
-        for number, count in wrong[:NAMED]
+        for number, count in said["wrong"]
     ]
-    if len(wrong) > NAMED:
-        problems.append(Problem("error", where, f"{len(wrong) - NAMED:,} more lines have no two columns", remedy))
-    return rows, lines, problems
+    if said["count"] > NAMED:
+        problems.append(Problem("error", where, f"{said['count'] - NAMED:,} more lines have no two columns", remedy))
+    return problems
 
 
 def as_text(content: Content, data: Data) -> Content:
@@ -196,13 +229,23 @@ def _of_columns(content: Content, data: Data, names: tuple[str, str], *, surely:
 
 def is_label(values: pl.Series) -> bool:
     """Whether a column holds labels: at most LABELS distinct values, which come again, and which do not end as sentences do."""
-    known = values.drop_nulls()
-    distinct = known.unique()
-    if not len(known) or len(distinct) > LABELS or 2 * len(distinct) > len(known):
+    known = len(values) - values.null_count()
+    distinct = _distinct(values, LABELS)
+    if not known or distinct is None or 2 * len(distinct) > known:
         return False
     if values.dtype != pl.String:
         return True
     return 2 * int(distinct.str.contains(_SENTENCE_END).sum()) <= len(distinct)
+
+
+def _distinct(values: pl.Series, most: int) -> pl.Series | None:
+    """The distinct values; None where there are more than `most`, which is seen before all are looked at."""
+    found = values.clear()
+    for start in range(0, len(values), CHUNK):
+        found = pl.concat([found, values.slice(start, CHUNK).drop_nulls().unique()]).unique()
+        if len(found) > most:
+            return None
+    return found
 
 
 def _is_translation(values: pl.Series) -> bool:
@@ -215,18 +258,18 @@ def to_labelled(content: Content, *, text: str, target: str | None, second: str 
 
     Blank texts are left out, with a warning.
     """
-    texts = {text: "text"} | ({} if second is None else {second: "second"})
+    texts_named = {text: "text"} | ({} if second is None else {second: "second"})
     label = "label" if target in ("column1", "column2", "text") else target
     parts: dict[Part, Examples] = {}
     problems = list(content.problems)
     for part, examples in content.parts.items():
         # A column that has one of these names and is something else makes room.
-        frame = examples.frame.rename({name: f"{name} " for name in ("text", "second") if name in examples.frame.columns and name not in texts})
-        frame = frame.rename(texts | ({target: label} if target and label else {}))
-        if target and label and frame[label].dtype == pl.String:
-            frame = frame.with_columns(typed(frame[label]))
-        frame = frame.with_columns(pl.col(*texts.values()).cast(pl.String).fill_null("").str.strip_chars())
-        parts[part], said = _filled(Examples(frame, lines=examples.lines), tuple(texts.values()), _file(content, part))
+        frame = examples.frame.rename({name: f"{name} " for name in ("text", "second") if name in examples.frame.columns and name not in texts_named})
+        renamed = dataclasses.replace(examples, frame=frame.rename(texts_named | ({target: label} if target and label else {})))
+        cleaned, said = filled(renamed, tuple(texts_named.values()), _file(content, part), content.fingerprint)
+        if target and label and cleaned.frame[label].dtype == pl.String:
+            cleaned = dataclasses.replace(cleaned, frame=cleaned.frame.with_columns(typed(cleaned.frame[label])))
+        parts[part] = cleaned
         problems += said
     rows = sum(map(len, parts.values()))
     classes = "" if target is None else f", each with {label!r}"
@@ -240,32 +283,16 @@ def to_pairs(content: Content, *, source: str, target: str) -> Content:
     parts: dict[Part, Examples] = {}
     problems = list(content.problems)
     for part, examples in content.parts.items():
-        columns = [examples.frame[name].cast(pl.String).fill_null("").str.strip_chars().alias(to) for name, to in ((source, "source"), (target, "target"))]
+        columns = [examples.frame[name].alias(to) for name, to in ((source, "source"), (target, "target"))]
         others = [examples.frame[name] for name in examples.frame.columns if name not in (source, target, "source", "target")]
-        parts[part], said = _filled(Examples(pl.DataFrame([*columns, *others]), lines=examples.lines), ("source", "target"), _file(content, part))
+        named_so = Examples(pl.DataFrame([*columns, *others]), lines=examples.lines)
+        parts[part], said = filled(named_so, ("source", "target"), _file(content, part), content.fingerprint)
         problems += said
     rows = sum(map(len, parts.values()))
     named = f" in {', '.join(parts)}" if len(parts) > 1 else ""
     told = "" if {source, target} <= {"column1", "column2", "source", "target"} else f" from {source!r} to {target!r}"
     reason = f"{rows:,} pairs of sentences{told}{named}"
     return dataclasses.replace(content, kind="pairs", parts=parts, reason=reason, target="target", problems=tuple(problems))
-
-
-def _filled(examples: Examples, columns: tuple[str, ...], where: str) -> tuple[Examples, list[Problem]]:
-    """The rows in which none of `columns` is blank, and a warning that counts the others."""
-    blank = np.zeros(len(examples), dtype=bool)
-    for name in columns:
-        blank |= (examples.frame[name] == "").to_numpy()
-    rows = np.flatnonzero(blank)
-    if not len(rows):
-        return examples, []
-    if len(rows) == len(examples):
-        raise DataError(Problem("error", where, "there is no text in any row", "name another column with --text"))
-    lines = ", ".join(str(examples.line(int(row))) for row in rows[:NAMED]) + (", …" if len(rows) > NAMED else "")
-    what = "pairs with a blank side" if len(columns) > 1 else "rows without text"
-    found = f"{len(rows):,} {what} left out" if len(rows) > 1 else f"a {what.replace('pairs', 'pair').replace('rows', 'row')} was left out"
-    problem = Problem("warning", f"{where}, line{'s' * (len(rows) > 1)} {lines}", found, "fill them in, or delete these lines")
-    return examples.take(np.flatnonzero(~blank)), [problem]
 
 
 def _file(content: Content, part: Part) -> str:
