@@ -43,9 +43,14 @@ def test_an_output_does_not_depend_on_later_tokens(form: dict[str, Any]) -> None
 
 
 @EACH
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.inference_mode])
 @pytest.mark.parametrize("cuts", [(1,) * 30, (8, 8, 8, 6), (3, 20, 7), (30,)])
-def test_a_text_may_be_cut_anywhere(form: dict[str, Any], cuts: tuple[int, ...]) -> None:
-    model, tokens = decoder(form), text(30)
+def test_a_text_may_be_cut_anywhere(form: dict[str, Any], cuts: tuple[int, ...], mode: type) -> None:
+    with mode():
+        cut_anywhere(decoder(form), text(30), cuts)
+
+
+def cut_anywhere(model: Any, tokens: torch.Tensor, cuts: tuple[int, ...]) -> None:
     expected, last = model.advance(tokens, None)
     state, parts = None, []
     for piece in tokens.split(cuts, dim=1):

@@ -12,13 +12,15 @@ from sonde import models
 from sonde.errors import RecipeError
 from sonde.nn.attention import attention_of
 from sonde.nn.sequence import Translator, rows_of
-from sonde.ops.decode import reordered
+from sonde.ops.beam_search import beam_search
+from sonde.ops.decode import generate, reordered
 
 SOURCE, TARGET = 11, 9
 CHOICES: list[tuple[str, dict[str, Any]]] = [
     ("transformer", {"heads": 2, "layers": 2}),
     ("transformer", {"heads": 2, "layers": 1, "norm": "post", "positions": "rotary", "tied": "none"}),
     ("transformer", {"heads": 1, "layers": 1, "positions": "learned", "length": 12}),
+    ("transformer", {"heads": 1, "layers": 1, "width": 34}),  # heads too wide for rows along the last axis
     *((f"seq2seq-{cell}{attention}", {"hidden": 6}) for cell in ("rnn", "gru", "lstm") for attention in ("", "-attention")),
     ("seq2seq-gru-attention", {"attention": "dot", "hidden": 6}),
 ]
@@ -85,6 +87,27 @@ def test_states_can_be_put_in_another_order_and_cut(name: str, sizes: dict[str, 
     torch.testing.assert_close(again, expected[order, 2:], rtol=1e-12, atol=1e-12)
     one, _ = model.advance(target[1:2, 2:], rows_of(state, 1, 2))
     torch.testing.assert_close(one, expected[1:2, 2:], rtol=1e-12, atol=1e-12)
+
+
+@EACH
+def test_what_is_written_is_what_is_written_without_a_cache(name: str, sizes: dict[str, Any]) -> None:
+    """Over more steps than room is made for at first, greedy and by beams, whose rows change places."""
+    model = build(name, sizes | {"length": 40} if name == "transformer" else sizes)
+    source, lengths, _ = sentences()
+    begin = torch.full((3, 1), 2)
+
+    def from_the_start(tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+        row, said = (torch.arange(3), tokens) if state is None else (state[0], torch.cat([state[1], tokens], dim=1))
+        return model(source[row], lengths[row], said)[:, -1:], (row, said)
+
+    state = model.encode(source, lengths)
+    greedy = generate(model.advance, begin, state, length=36, end=-1)
+    assert torch.equal(greedy, generate(from_the_start, begin, None, length=36, end=-1))
+    assert torch.equal(greedy, generate(model.advance, begin, state, length=36, end=-1))  # the state is what it was
+    found = beam_search(model.advance, begin, state, width=3, length=20, end=3)
+    expected = beam_search(from_the_start, begin, None, width=3, length=20, end=3)
+    assert torch.equal(found.tokens, expected.tokens)
+    torch.testing.assert_close(found.scores, expected.scores, rtol=1e-10, atol=1e-12)
 
 
 @EACH
