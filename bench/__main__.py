@@ -50,6 +50,7 @@ NAMES = (
     "decoding",
     "anchors",
     "suppression",
+    "faster_rcnn",
     "transformer_speed",
     "multi30k",
     "fra_eng",
