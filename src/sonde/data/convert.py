@@ -141,7 +141,8 @@ def _source(examples: Examples, row: int) -> Path | bytes | np.ndarray:
     """The encoded picture, or its pixels where it is not kept encoded."""
     store, index = examples.pictures, row
     while isinstance(store, Chosen):
-        store, index = store.pictures, int(store.index[index])
+        index = int(store.index[index])
+        store = store.pictures
     assert store is not None
     return store.source(index) if isinstance(store, Stored) else store.read(index)
 

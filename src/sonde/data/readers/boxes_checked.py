@@ -41,8 +41,8 @@ def checked(found: Annotations, sizes: np.ndarray) -> Checked:
     limits = np.tile(sizes[owner].astype(np.float64), 2).reshape(-1, 4)
     if found.relative:
         boxes = boxes * limits
-    known = (limits > 0).all(1) if len(limits) else np.zeros(0, dtype=bool)
-    finite = np.isfinite(boxes).all(1)
+    known: np.ndarray = np.all(limits > 0, axis=1)
+    finite: np.ndarray = np.all(np.isfinite(boxes), axis=1)
     sides = boxes[:, 2:] - boxes[:, :2]
     negative = finite & (sides < 0).any(1)
     empty = finite & ~negative & (sides <= 0).any(1)
@@ -89,13 +89,13 @@ def _pictures(found: Annotations, sizes: np.ndarray) -> list[Problem]:
     for i in missing[LISTED:]:
         problems.append(Problem("error", found.where[i], "a picture is not there", SKIP, i))
     short, long = sizes.min(1, initial=2**31), sizes.max(1, initial=0)
-    for i in np.flatnonzero((short > 0) & (long > ASPECT * short)):
+    for i in np.flatnonzero((short > 0) & (long > ASPECT * short)).tolist():
         said = f"the picture is {sizes[i, 0]} × {sizes[i, 1]:,} pixels: scaled down as a whole, nothing of it would be left"
-        problems.append(Problem("error", f"{found.where[i]} ({found.names[i]})", said, f"cut it into pieces; {SKIP}", int(i)))
-    for i in np.flatnonzero(short <= 0):
+        problems.append(Problem("error", f"{found.where[i]} ({found.names[i]})", said, f"cut it into pieces; {SKIP}", i))
+    for i in np.flatnonzero(short <= 0).tolist():
         if found.places[i] is not None:
             said = "the size of the picture is not annotated and cannot be read from it"
-            problems.append(Problem("error", f"{found.where[i]} ({found.names[i]})", said, f"is it damaged? Replace it; {SKIP}", int(i)))
+            problems.append(Problem("error", f"{found.where[i]} ({found.names[i]})", said, f"is it damaged? Replace it; {SKIP}", i))
     return problems
 
 

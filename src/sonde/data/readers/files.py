@@ -38,7 +38,7 @@ class Files:
         place = self.places[index]
         return place if isinstance(place, Path) else place[0].source(place[1])
 
-    def bytes(self, index: int) -> bytes:
+    def content(self, index: int) -> bytes:
         """What the file holds. Raises DataError where it cannot be read."""
         source = self.source(index)
         if isinstance(source, bytes):
@@ -62,7 +62,7 @@ class Files:
     def text(self, index: int) -> str:
         """Its text, UTF-8 with or without a mark. Raises DataError where it is something else."""
         try:
-            return self.bytes(index).decode("utf-8-sig")
+            return self.content(index).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             found = f"byte {error.start:,} is no UTF-8 text"
             raise DataError(Problem("error", self.name(index), found, "save the file as UTF-8")) from None
@@ -141,11 +141,11 @@ def files_at(path: Path) -> Files:
     opened = files_under(path)
     for file in opened:
         here = file.relative_to(path).as_posix()
-        archive = _archive(file) if is_archive(file) else None
-        if archive is not None:
+        inner = _archive(file) if is_archive(file) else None
+        if inner is not None:
             folder = here.rpartition("/")[0]
-            names += [f"{folder}/{member}" if folder else member for member in archive.members]
-            places += [(archive, place) for place in range(len(archive))]
+            names += [f"{folder}/{member}" if folder else member for member in inner.members]
+            places += [(inner, place) for place in range(len(inner))]
         else:
             names.append(here)
             places.append(file)

@@ -119,7 +119,7 @@ def _voc(files: Files) -> list[Pair]:
     masks = [i for i in files.pictures if PurePosixPath(files.names[i]).parent.name == "SegmentationClass"]
     if not masks:
         return []
-    lists = {}
+    lists: dict[str, Part] = {}
     for index in files.ending(".txt"):
         place = PurePosixPath(files.names[index])
         if place.parent.name == "Segmentation" and place.stem in PART_NAMES:

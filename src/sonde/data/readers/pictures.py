@@ -102,7 +102,8 @@ def _to_8_bits(values: np.ndarray) -> np.ndarray:
 def size_in(pictures: Pictures, index: int) -> tuple[int, int]:
     """(width, height) of a store's picture as it is seen: by its header where it is kept encoded; (0, 0) where it cannot be told."""
     while isinstance(pictures, Chosen):
-        pictures, index = pictures.pictures, int(pictures.index[index])
+        index = int(pictures.index[index])
+        pictures = pictures.pictures
     if isinstance(pictures, Stored):
         return upright_size(pictures.source(index))
     try:

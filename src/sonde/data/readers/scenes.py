@@ -17,6 +17,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -35,7 +36,7 @@ from sonde.data.readers.pictures import mode_notes, modes
 from sonde.errors import DataError, Problem
 from sonde.recipe import Data
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "image": pl.String,
     "boxes": pl.List(pl.List(pl.Float32)),
     "labels": pl.List(pl.String),

@@ -77,7 +77,7 @@ def _add(found: Annotations, files: Files, index: int, part: Part) -> None:
     where = files.name(index)
     try:
         # Nothing is loaded from elsewhere: ElementTree resolves no outside entities, and expat bounds how far inner ones grow.
-        root = ElementTree.fromstring(files.bytes(index))
+        root = ElementTree.fromstring(files.content(index))
     except ElementTree.ParseError as error:
         found.wrong(where, f"this is not valid XML: {error}", "save it again, or remove it")
         return

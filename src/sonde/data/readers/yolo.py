@@ -48,7 +48,7 @@ def read(files: Files, data: Data) -> Annotations | None:
         if index is not None:
             _add(found, files.text(index), picture, classes)
     for index in sorted(set(texts) - set(named.values())):
-        if "labels" in PurePosixPath(files.names[index]).parts and _is_labels(files.bytes(index)):
+        if "labels" in PurePosixPath(files.names[index]).parts and _is_labels(files.content(index)):
             found.picture(files.names[index], None, (0.0, 0.0), "train" if given else "all", files.name(index))
     numbers = {int(label) for label in found.labels if label is not None and label.isdigit()} if not classes else set()
     found.classes = classes or tuple(str(each) for each in range(max(numbers, default=-1) + 1))
@@ -69,7 +69,7 @@ def _key(name: str) -> str:
 def _holds_labels(files: Files, chosen: list[int]) -> bool:
     """Whether the first files that are not empty hold labels."""
     for index in chosen[:50]:
-        content = files.bytes(index)
+        content = files.content(index)
         if content.strip():
             return _is_labels(content)
     return False
