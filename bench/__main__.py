@@ -33,6 +33,7 @@ NAMES = (
     "kill_resume",
     "sst2",
     "wnut17",
+    "bert_fine_tuning",
     "recurrent_speed",
     "time_machine",
     "tiny_shakespeare",

@@ -26,7 +26,7 @@ from sonde.data.readers.scenes import read_scenes
 from sonde.data.readers.series import as_series
 from sonde.data.readers.table_parts import part_of, read_tables, single
 from sonde.data.readers.tables import SUFFIXES, is_table, suffix
-from sonde.data.readers.text_folders import read_text_file, read_text_folder, read_text_member
+from sonde.data.readers.text_folders import is_even_file, read_text_file, read_text_folder, read_text_member
 from sonde.data.readers.two_columns import as_text
 from sonde.errors import DataError, Problem, nearest
 from sonde.recipe import Data
@@ -223,6 +223,11 @@ def _open_folder(folder: Path, data: Data) -> Content:
     text = read_text_folder(folder, files_under(folder), data, plain=True)
     if text is not None:
         return text
+    even = [entry for entry in entries if entry.suffix.lower() == ".txt" and is_even_file(entry)]
+    if even:
+        content = _tables(folder, even, data, alone=True)
+        assert content is not None
+        return content
     inside = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     if not inside:
         raise DataError(Problem("error", str(folder), "the folder is empty", f"put {_FORMATS} there"))

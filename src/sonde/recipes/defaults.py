@@ -34,6 +34,8 @@ def model_for(facts: Facts) -> str:
         return "lstm"
     if facts.task == "word-vectors":
         return "skip-gram"
+    if facts.task == "masked-language-modelling":
+        return "bert-tiny"
     if facts.kind == "text":
         return "gru" if facts.task == "language-modelling" else "embedding-bag"
     if facts.kind == "boxes":
@@ -106,6 +108,10 @@ _READERS = ("adamw", 2e-3, 1e-2, "one-cycle", 1_200)
 # BERT from published weights: Devlin et al. 2018, section A.3, tried rates of 2e-5 … 5e-5, batches of 16 and 32, two to four epochs.
 _TUNED = ("adamw", 5e-5, 1e-2, "one-cycle", 3)
 
+# BERT's pre-training of small models: the rates of Turc et al. 2019 ("Well-read students learn better"), and the updates to aim at.
+_MASKED = ("adamw", 1e-3, 1e-2, "one-cycle", 10_000)
+MASKED_LENGTH = 128  # pieces of a row where the recipe does not say (data/prepare/bert.py)
+
 # Models that need no epochs, and the solver of which that holds.
 _SOLVED = {"linear-regression": "closed-form", "visual-words": "svm"}
 
@@ -138,6 +144,11 @@ def complete(recipe: Recipe, facts: Facts) -> Recipe:
         chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
         batch = recipe.training.batch_size or WORDS
         epochs = _epochs(facts.tokens, batch, updates=3_000, most=30)
+    elif facts.task == "masked-language-modelling":
+        optimizer, lr, decay, schedule, updates = _MASKED
+        chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
+        batch = recipe.training.batch_size or 64
+        epochs = _epochs(facts.tokens, batch * (recipe.data.length or MASKED_LENGTH), updates=updates, most=100)
     elif facts.tokens:
         # A Transformer needs the rate to rise at first.
         optimizer, lr, decay, schedule = ("adamw", 1.5e-3, 1e-2, "one-cycle") if name == "transformer-decoder" else _RUNNING_TEXT

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sonde.data.batch import Batch
+from sonde.metrics.correlation import Pearson
 from sonde.metrics.errors import MAE, RMSE, RMSLE
 from sonde.metrics.r2 import R2
 from sonde.metrics.rows import RowMetric
@@ -79,7 +80,7 @@ class Regression:
         found |= {"rmse": RMSE(), "mae": MAE(), "r2": R2(self._centre()), "loss": TransformedLoss(self.criterion, self.transform)}
         if final and self.positive:
             found["rmsle"] = RMSLE()
-        return found
+        return found | ({"pearson": Pearson()} if final else {})
 
     def table(self, prediction: Tensor) -> dict[str, np.ndarray]:
         """`prediction`, or `prediction:<column>` of each of several."""

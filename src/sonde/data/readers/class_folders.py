@@ -25,6 +25,7 @@ PART_NAMES: dict[str, Part] = {
     "valid": "validation",
     "validation": "validation",
     "dev": "validation",
+    "trial": "validation",
     "test": "test",
     "testing": "test",
 }

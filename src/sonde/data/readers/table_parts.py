@@ -40,7 +40,9 @@ def part_of(path: Path) -> Part | None:
     if path.suffix == ".data" and path.with_suffix(".test").exists():
         return "train"
     pieces = [piece for piece in re.split(r"[-_. ]", stem(path).lower()) if piece]
-    return next((PART_NAMES[piece] for piece in (pieces[-1:] + pieces[:1]) if piece in PART_NAMES), None)
+    found = next((PART_NAMES[piece] for piece in (pieces[-1:] + pieces[:1]) if piece in PART_NAMES), None)
+    inside = {PART_NAMES[piece] for piece in pieces if piece in PART_NAMES}
+    return found or (inside.pop() if len(inside) == 1 else None)
 
 
 def read_tables(paths: dict[Part, Path], data: Data, *, origin: Path) -> Content:

@@ -75,6 +75,11 @@ def _is_prose(data: Data) -> bool:
     return data.tokenizer is not None and data.text is None
 
 
+def is_even_file(path: Path) -> bool:
+    """Whether a file is a table by its lines, and none that describes the data."""
+    return not is_about(path.name) and is_even(TextFile(path).head())
+
+
 def is_even(head: bytes) -> bool:
     """Whether the first lines of a file cut into as many fields each, and more than one: then it is a table, whatever its name says."""
     lines = head.decode("utf-8", "replace").split("\n")[:-1][:100]
