@@ -143,3 +143,5 @@ def test_other_classes_start_anew_and_boxes_stay() -> None:
 def test_pictures_that_are_too_small_are_refused() -> None:
     with pytest.raises(RecipeError, match=r"ssd300 cannot read pictures of 224×224: its layers leave something only of 268×268 or more"):
         models.build("ssd300", {"channels": 3, "size": 224, "classes": 3})
+    with torch.device("meta"):  # the first four levels read them
+        models.build("ssd300", {"channels": 3, "size": 224, "classes": 3, "scales": (0.1, 0.2, 0.4, 0.6, 0.8), "ratios": ((2.0,),) * 4})

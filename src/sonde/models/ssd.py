@@ -30,8 +30,8 @@ from sonde.ops.matching import match_best, of_matched
 from sonde.ops.mining import hard_negatives
 from sonde.ops.offsets import decode, encode
 
-# Three valid 3×3 windows must fit on the last maps of the VGG body; smaller pictures are padded.
-VGG_LEAST = 268
+# The least sides that leave something on the VGG body's maps, by how many of the six there are; smaller pictures are padded.
+VGG_LEAST = {1: 32, 2: 32, 3: 32, 4: 32, 5: 140, 6: 268}
 # The published distances of anchors at 300 pixels.
 PUBLISHED_SIZE, PUBLISHED_STRIDES = 300, (8.0, 16.0, 32.0, 64.0, 100.0, 300.0)
 # A truth is matched with about so many anchors. Known without the model, unlike the number itself, it keeps the loss near the paper's.
@@ -49,9 +49,10 @@ Ratios = tuple[tuple[float, ...], ...]
 class Config:
     """`channels`, `size` (longer side in pixels) and `classes` (without background) come from the data.
 
-    `body` vgg: VGG-16, its channels times `scale`; resnet: stages of `blocks` and `width`, then one further level a number in `extras`, its
-    channels. `scales`: sides of the anchors of each level in shares of `size`, and one more; `ratios`: of each level beside 1. `negatives`:
-    mined (three of the hardest for one matched anchor, cross-entropy with a class for background) or focal (all of them, classes alone).
+    `body` vgg: VGG-16, its channels times `scale`, with as many of the six levels as `ratios`; resnet: stages of `blocks` and `width`,
+    then one further level a number in `extras`, its channels. `scales`: sides of the anchors of each level in shares of `size`, and one
+    more; `ratios`: of each level beside 1. `negatives`: mined (three of the hardest for one matched anchor, cross-entropy with a class for
+    background) or focal (all of them, classes alone).
     Of detections with a score over `score` those are kept that overlap no better one of their class by more than `overlap`, at most `most`.
     """
 
@@ -89,7 +90,7 @@ class VGGBody(nn.Module):
 
     blocks: ClassVar[tuple[tuple[int, ...], ...]] = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512))
 
-    def __init__(self, channels: int, scale: float) -> None:
+    def __init__(self, channels: int, scale: float, count: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         self.stages: dict[str, tuple[str, ...]] = {}
@@ -105,7 +106,7 @@ class VGGBody(nn.Module):
             self.stages[f"stage{number}" if number else "stem"] = tuple(places)
         self.stages["stage4"] = ("extra.0.1", "extra.0.3", "extra.0.5")
         self.features = nn.Sequential(*layers)
-        first, dense, halves = channels, scaled(1024, scale), [scaled(width, scale) for width in (256, 128, 128, 128)]
+        first, dense, halves = channels, scaled(1024, scale), [scaled(width, scale) for width in (256, 128, 128, 128)][: max(count - 2, 0)]
         fifth: list[nn.Module] = [nn.MaxPool2d(2, 2)]
         for _ in range(3):
             fifth += [nn.Conv2d(first, first, 3, padding=1), nn.ReLU()]
@@ -196,7 +197,7 @@ class SSD(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.backbone = VGGBody(config.channels, config.scale) if config.body == "vgg" else ResNetBody(config)
+        self.backbone = VGGBody(config.channels, config.scale, len(config.ratios)) if config.body == "vgg" else ResNetBody(config)
         ratios = config.ratios
         if len(ratios) != len(self.backbone.widths) or len(config.scales) != len(ratios) + 1:
             raise ValueError(f"{len(self.backbone.widths)} levels need as many ratios and one scale more: {len(ratios)}, {len(config.scales)}")
@@ -213,7 +214,8 @@ class SSD(nn.Module):
         """Logits (batch, anchor, 1 + class), offsets (batch, anchor, 4) and the anchors (anchor, 4) in pixels."""
         if self.config.body == "vgg":
             height, width = images.shape[-2:]
-            images = F.pad(images, (0, max(VGG_LEAST - width, 0), 0, max(VGG_LEAST - height, 0)))
+            least = smallest(self.config)
+            images = F.pad(images, (0, max(least - width, 0), 0, max(least - height, 0)))
         maps = self.backbone(images)
         logits, offsets = self.head.classification_head(maps), self.head.regression_head(maps)
         return _wide(logits), _wide(offsets), self.anchors((images.shape[-2], images.shape[-1]), maps)
@@ -224,7 +226,7 @@ class SSD(nn.Module):
         strides: Sequence[float | tuple[float, float]] = [8.0 * 2**level for level in range(len(maps))]
         if self.config.body == "vgg":
             published = size == (PUBLISHED_SIZE, PUBLISHED_SIZE)
-            strides = PUBLISHED_STRIDES if published else [(size[0] / rows, size[1] / columns) for rows, columns in places]
+            strides = PUBLISHED_STRIDES[: len(maps)] if published else [(size[0] / rows, size[1] / columns) for rows, columns in places]
         dtype = torch.float64 if maps[0].dtype == torch.float64 else torch.float32
         return level_anchors(places, self.shapes, strides=strides, device=maps[0].device, dtype=dtype)
 
@@ -267,7 +269,7 @@ def _wide(x: Tensor) -> Tensor:
 
 def smallest(config: Config) -> int:
     """Least length of the longer side in pixels."""
-    return VGG_LEAST if config.body == "vgg" else 32
+    return VGG_LEAST.get(len(config.ratios), 32) if config.body == "vgg" else 32
 
 
 def build(config: Config) -> SSD:
