@@ -22,7 +22,7 @@ from sonde.data.readers.idx import beside, is_idx, read_idx_folder
 from sonde.data.readers.image_table import as_image_table
 from sonde.data.readers.picture_archives import read_archive, read_archives
 from sonde.data.readers.pictures import FilePictures, is_picture, mode_notes, modes
-from sonde.data.readers.scenes import read_scenes
+from sonde.data.readers.scenes import read_scenes, scene_files
 from sonde.data.readers.series import as_series
 from sonde.data.readers.table_parts import part_of, read_tables, single
 from sonde.data.readers.tables import SUFFIXES, is_table, suffix
@@ -155,7 +155,9 @@ def _open_path(path: Path, data: Data) -> Content:
     if not path.exists():
         raise _nowhere(str(path), path, [])
     try:
-        return read_scenes(path, data) or (_open_folder(path, data) if path.is_dir() else _open_file(path, data))
+        files = scene_files(path)  # held until the end, so that no archive among them is read twice
+        found = None if files is None else read_scenes(files, path, data)
+        return found or (_open_folder(path, data) if path.is_dir() else _open_file(path, data))
     except PermissionError as error:
         raise DataError(Problem("error", str(error.filename or path), "this cannot be read (permission denied)", "change its permissions")) from None
 

@@ -14,6 +14,7 @@ import shutil
 import stat
 import struct
 import tarfile
+import weakref
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ from sonde.errors import DataError, Problem
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".zip")
 MEMORY = 512 * 2**20  # a compressed tar of up to so many bytes is held in memory, a larger one decompressed into the cache once
 MEMBER = 2**30  # no member may be larger
+_OPEN: weakref.WeakValueDictionary[tuple[str, int, int], Archive] = weakref.WeakValueDictionary()  # by path, size and time stamp, while in use
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip member: its mark, lengths of name and extra field
 
 
@@ -67,13 +69,22 @@ class Archive:
 
 
 def open_archive(path: Path) -> Archive:
-    """The files in an archive.
+    """The files in an archive. One that somebody still holds is not read again.
 
     Raises
     ------
     DataError
         A damaged or encrypted archive; members with absolute paths, `..`, links or devices.
     """
+    stat = path.stat()
+    key = (str(path.resolve()), stat.st_size, stat.st_mtime_ns)
+    found = _OPEN.get(key)
+    if found is None or found.path != path:
+        found = _OPEN[key] = _opened(path)
+    return found
+
+
+def _opened(path: Path) -> Archive:
     try:
         if path.name.lower().endswith(".zip"):
             return _open_zip(path)

@@ -52,18 +52,22 @@ _ALONE = (".json", ".csv", ".xml", ".yaml", ".yml")
 _TOLD_BY = (*_ALONE, ".txt", ".png")
 
 
-def read_scenes(path: Path, data: Data) -> Content | None:
-    """The pictures at a folder, an archive or a single file of annotations, with what is in them; None where there are no annotations.
+def scene_files(path: Path) -> Files | None:
+    """The files at a folder, an archive, or around a single file of annotations; None for a single file of another kind."""
+    alone = path.is_file() and not is_archive(path)
+    if alone and (path.suffix.lower() not in _ALONE or not _may_annotate(path)):
+        return None
+    return _with_only(files_at(_root(path)), path) if alone else files_at(path)
+
+
+def read_scenes(files: Files, path: Path, data: Data) -> Content | None:
+    """The pictures among `files`, those at `path`, with what is in them; None where there are no annotations.
 
     Raises
     ------
     DataError
         Annotations that cannot be used at all.
     """
-    alone = path.is_file() and not is_archive(path)
-    if alone and (path.suffix.lower() not in _ALONE or not _may_annotate(path)):
-        return None
-    files = _with_only(files_at(_root(path)), path) if alone else files_at(path)
     if not files.ending(*_TOLD_BY):
         return None
     for read in _FORMS:
