@@ -71,7 +71,11 @@ def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = N
     source = None if recipe.model.weights is None or resumed is not None else open_source(recipe.model.weights)
     if source is not None:
         recipe = begin.decided(recipe, source, kind=dataset.content.kind)
-    if recipe.data.tokenizer is None and recipe.model.name is not None and models.has(recipe.model.name, "separator"):
+    if inferred.task == "masked-language-modelling" and recipe.data.tokenizer not in (None, "bert"):
+        remedy = "leave out --tokenizer"
+        raise RecipeError("masked words are foretold from BERT's own pieces", where="data.tokenizer", remedy=remedy)
+    of_bert = inferred.task == "masked-language-modelling" or (recipe.model.name is not None and models.has(recipe.model.name, "separator"))
+    if recipe.data.tokenizer is None and of_bert:
         recipe = recipe.replace(data={"tokenizer": "bert"})
     preparation, notes = _preparation(recipe, dataset, chosen, source, resumed)
     text = preparation if isinstance(preparation, (TextPreparation, BertPreparation)) else None
@@ -89,7 +93,7 @@ def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = N
     sizes = dict(preparation.sizes)
     if "length" in sizes:  # of the longest sequence: what is written has an end as well
         sizes["length"] = max(sizes["length"], target.values.get("length", 0) + 1)
-    tokens = text.count(chosen) if isinstance(text, TextPreparation) else 0
+    tokens = 0 if text is None else text.count(chosen)
     facts = Facts(dataset.content.kind, inferred.task, len(chosen), sizes.get("size", 0), sizes.get("channels", 0), target.outputs, tokens)
     recipe = decide_machine(complete(recipe, facts), world)
     task = tasks.build(inferred.task, recipe.task.options, target.values)

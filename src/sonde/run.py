@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from sonde import detections, models, recipe, segments, tasks
 from sonde.data.assemble import Dataset, assemble, every
 from sonde.data.contents import Examples, Part
+from sonde.data.documents import as_documents
 from sonde.data.feed import Feed, feed
 from sonde.data.new_data import open_new, require_columns
 from sonde.data.prepare.columns import Columns
@@ -280,6 +281,8 @@ class Run:
     def labelled(self, source: Any) -> tuple[PartData, list[str]]:
         """New data with their targets, and what must be said of them. Raises DataError where there are none."""
         content = open_new(source, self.recipe.data, self.description["kind"])
+        if self.description["task"]["name"] == "masked-language-modelling":
+            content = as_documents(content, self.recipe.task.options)
         chosen = content.parts.get("test") or content.examples
         remedy = "give data with the target, or use `sonde predict`"
         require_columns(content, chosen, self.target.columns, purpose="to compare predictions with", remedy=remedy)

@@ -30,6 +30,7 @@ WRITTEN = {
     "kind": "tokens", "columns": ["target"], "tokenizer": {"name": "characters", "alphabet": "abc"}, "form": "raw", "length": 4
 }
 TOKENS = {"kind": "tokens", "columns": [], "tokenizer": {"name": "characters", "alphabet": "abc"}}
+MASKED = TOKENS | {"kind": "masked"}  # the same again; here examples are texts with masks
 WORDS = TOKENS | {"kind": "words"}  # the same target; here examples are windows with candidates
 MASK = {"kind": "mask", "columns": ["mask"], "classes": ["a", "b", "c"], "counts": [90, 9, 1]}
 
@@ -51,12 +52,14 @@ TRIED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "forecasting": [({"window": FEATURES}, NUMBERS | {"columns": ["y"], "mean": [1.0], "std": [1.0]}), ({"horizon": 2}, NUMBERS)],
     "translation": [({}, WRITTEN), ({"smoothing": 0.1, "beam": 2, "longest": 5}, WRITTEN)],
     "language-modelling": [({}, TOKENS), ({"smoothing": 0.1}, TOKENS)],
+    "masked-language-modelling": [({}, MASKED), ({"next_sentence": False, "whole_words": True}, MASKED)],
     "word-vectors": [({"window": 2}, WORDS)],
     "tagging": [({}, TAGS), ({"smoothing": 0.1, "outside": 0.3}, TAGS | {"spans": False})],
     "detection": [({}, BOXES)],
     "segmentation": [({}, MASK), ({"class_weights": "root", "smoothing": 0.1, "dice": 0.5}, MASK)],
 }
-WRITES = ("translation", "detection")  # predictions are what is written or found; a detector in training finds nothing
+# Predictions are what is written or found, and outputs scores; a detector in training finds nothing.
+WRITES = ("translation", "detection", "masked-language-modelling")
 CASES = [pytest.param(name, options, target, id=f"{name}-{i}") for name in tasks.TASKS for i, (options, target) in enumerate(TRIED[name])]
 
 
@@ -92,6 +95,18 @@ class Tagger(Foretelling):
         return self.advance(tokens, None)[0]
 
 
+class PreTraining(Foretelling):
+    """The smallest model with both heads of pre-training: a piece depends on what stands in its place, a pair on the first piece."""
+
+    def __init__(self, tokens: int) -> None:
+        super().__init__(tokens)
+        self.follows = nn.Linear(6, 2)
+
+    def pretraining(self, tokens: torch.Tensor, lengths: torch.Tensor, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.embedding(tokens).tanh()
+        return self.output(x.flatten(0, 1)[places]), self.follows(x[:, 0])
+
+
 class Detector(nn.Module):
     """The smallest detector: one box in the middle of each picture, whose sides and class depend on the picture."""
 
@@ -124,6 +139,12 @@ def examples(target: dict[str, Any]) -> tuple[torch.Tensor | tuple[torch.Tensor,
             lengths = torch.randint(1, STEPS + 1, (COUNT,), generator=generator)
             return (tokens[:, :-1], lengths), tokens[:, 1:].masked_fill(torch.arange(STEPS) >= lengths[:, None], NO_TARGET), outputs
         return tokens[:, :-1], tokens[:, 1:].masked_fill(padding, NO_TARGET), outputs
+    if target["kind"] == "masked":
+        outputs = len(from_json(target["tokenizer"]).pieces)
+        tokens, targets = torch.randint(4, outputs, (2, COUNT, STEPS + 1), generator=generator)
+        targets = targets.masked_fill(torch.rand(COUNT, STEPS + 1, generator=generator) < 0.7, NO_TARGET)
+        targets[:, 0] = torch.randint(2, (COUNT,), generator=generator)
+        return (tokens, torch.full((COUNT,), STEPS + 1)), targets, outputs
     if target["kind"] == "words":
         outputs = len(from_json(target["tokenizer"]).pieces)
         words = torch.randint(1, outputs, (COUNT, STEPS + 3), generator=generator)
@@ -155,6 +176,8 @@ def network(outputs: int, target: dict[str, Any]) -> nn.Module:
     if target["kind"] == "words":
         words = len(from_json(target["tokenizer"]).pieces)
         return SkipGram(Config(vocabulary=words, outputs=words, width=6)).double()
+    if target["kind"] == "masked":
+        return PreTraining(len(from_json(target["tokenizer"]).pieces)).double()
     if target["kind"] == "tokens":
         return (Translating if target["columns"] else Foretelling)(outputs).double()
     return nn.Sequential(nn.Linear(FEATURES, 6), nn.Tanh(), nn.Linear(6, outputs)).double()
@@ -168,7 +191,9 @@ def batch(inputs: torch.Tensor | tuple[torch.Tensor, ...], targets: torch.Tensor
 
 def counts_of(targets: torch.Tensor) -> dict[str, float]:
     """What is known of a batch without the model; a step's totals are the sums of these."""
-    return {"examples": known(targets), "pairs": STEPS * known(targets), "pixels": float((targets != NO_TARGET).sum()), "objects": 3.0 * len(targets)}
+    masked = float((targets[:, 1:] != NO_TARGET).sum()) if targets.ndim > 1 else 0.0
+    pixels = float((targets != NO_TARGET).sum())
+    return {"examples": known(targets), "pairs": STEPS * known(targets), "pixels": pixels, "objects": 3.0 * len(targets), "masked": masked}
 
 
 def known(targets: torch.Tensor) -> float:
@@ -237,7 +262,7 @@ def test_a_batch_without_examples_gives_zero_gradients_that_are_connected(
     inputs, targets, outputs = examples(target)
     model, empty = network(outputs, target), batch(inputs, targets, slice(0, 0))
     task = tasks.build(name, options, target)
-    loss = task.loss(model, empty, {"examples": 7.0, "pairs": 7.0, "pixels": 7.0, "objects": 7.0})
+    loss = task.loss(model, empty, {"examples": 7.0, "pairs": 7.0, "pixels": 7.0, "objects": 7.0, "masked": 7.0})
     loss.value.backward()
     assert loss.value.item() == 0
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())

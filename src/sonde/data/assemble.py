@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sonde.data.contents import Content, Examples, Part
+from sonde.data.documents import as_documents
 from sonde.data.infer import Inferred, infer
 from sonde.data.open import open_data
 from sonde.data.readers.table_parts import with_part
@@ -40,6 +41,8 @@ def assemble(recipe: Recipe, source: Any = None) -> Dataset:
     for part, path in given:
         content = with_part(content, part, open_data(path, data), data)
     inferred = infer(content, data, recipe.task.name)
+    if inferred.task == "masked-language-modelling":
+        content = as_documents(content, recipe.task.options)
     if data.fold is None:
         return Dataset(content, inferred, split(content, data, task=inferred.task, targets=inferred.targets, seed=seed))
     whole = content.examples

@@ -1,4 +1,4 @@
-"""The way from columns to batches: rows in a shuffled order, running text in lanes, or its words one by one."""
+"""The way from columns to batches: rows in a shuffled order, running text in lanes, its words one by one, or pairs of texts with masks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from sonde.data.balance import repeat_factors
 from sonde.data.batches import Augment, Batches, Mix
 from sonde.data.lanes import LaneBatches
+from sonde.data.masking import MaskedBatches
 from sonde.data.prepare.columns import Columns
 from sonde.data.skip_grams import SkipGrams
 
@@ -19,7 +20,7 @@ MEASURED_LANES: Final = 16
 SHORTEST_LANE: Final = 1_000  # tokens
 MEASURED_SCENES: Final = 16  # pictures: what a detector or segmenter works on is large
 
-Feed = Batches | LaneBatches | SkipGrams
+Feed = Batches | LaneBatches | SkipGrams | MaskedBatches
 
 
 def feed(
@@ -63,6 +64,18 @@ def feed(
             last,
             lanes=batch_size if shuffle else max(1, min(MEASURED_LANES, len(index) // SHORTEST_LANE)),
             steps=columns.window,
+            seed=seed,
+            shuffle=shuffle,
+            device=device,
+            rank=rank,
+            world_size=world_size,
+            accumulate=accumulate,
+        )
+    if columns.passages is not None:
+        return MaskedBatches(
+            columns,
+            index,
+            batch_size=batch_size,
             seed=seed,
             shuffle=shuffle,
             device=device,

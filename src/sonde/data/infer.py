@@ -17,8 +17,8 @@ from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 
 FEW = 20  # distinct values: a number with at most so many, all whole, is taken for a class
 TASKS = (
-    "classification", "multi-label-classification", "regression", "forecasting", "language-modelling", "word-vectors", "translation", "tagging",
-    "detection", "segmentation",
+    "classification", "multi-label-classification", "regression", "forecasting", "language-modelling", "masked-language-modelling", "word-vectors",
+    "translation", "tagging", "detection", "segmentation",
 )  # fmt: skip
 
 
@@ -45,8 +45,8 @@ def infer(content: Content, data: recipe.Data, task: str | None = None) -> Infer
         _refuse(found, "give a column of numbers in time order, or another --task", where=content.origin)
     if task == "language-modelling" or (content.kind == "text" and not data.target and content.target is None and task is None):
         return _running_text(content, given=task is not None)
-    if task == "word-vectors":
-        return _words(content)
+    if task in ("word-vectors", "masked-language-modelling"):
+        return _words(content, task)
     if content.kind == "pairs" or task == "translation":
         return _pairs(content, given=task)
     if content.kind == "tagged" or task == "tagging":
@@ -75,11 +75,12 @@ def _running_text(content: Content, *, given: bool) -> Inferred:
     return Inferred("language-modelling", (), reason, "--target and --task")
 
 
-def _words(content: Content) -> Inferred:
+def _words(content: Content, task: str) -> Inferred:
     if content.kind != "text":
-        found = f"word vectors are learned from running text, and this is of kind {content.kind}"
+        what = "word vectors are" if task == "word-vectors" else "masked language modelling is"
+        found = f"{what} learned from running text, and this is of kind {content.kind}"
         _refuse(found, "give a text file, or name a column of text with --text", where=content.origin)
-    return Inferred("word-vectors", (), "as --task says", "--task")
+    return Inferred(task, (), "as --task says", "--task")
 
 
 def _pairs(content: Content, *, given: str | None) -> Inferred:

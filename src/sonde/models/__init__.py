@@ -114,7 +114,7 @@ FITS: dict[str, tuple[str, ...]] = {
     "transformer-encoder": ("classification", "multi-label-classification", "regression", "tagging"),
     **dict.fromkeys(
         ("bert-tiny", "bert-mini", "bert-small", "bert-medium", "bert-base", "bert-large"),
-        ("classification", "multi-label-classification", "regression", "tagging"),
+        ("masked-language-modelling", "classification", "multi-label-classification", "regression", "tagging"),
     ),
     **dict.fromkeys(("transformer", "transformer-base"), ("translation",)),
     **{f"seq2seq-{cell}{attention}": ("translation",) for cell in ("rnn", "gru", "lstm") for attention in ("", "-attention")},
@@ -151,7 +151,13 @@ def config(name: str, table: dict[str, Any]) -> Any:
 
 
 # What a model of tokens is to give, by task: something for each token, or one answer for the whole sequence (all other tasks).
-PER: dict[str, Literal["token"]] = {"language-modelling": "token", "word-vectors": "token", "translation": "token", "tagging": "token"}
+PER: dict[str, Literal["token", "span", "masked"]] = {
+    "language-modelling": "token",
+    "word-vectors": "token",
+    "translation": "token",
+    "tagging": "token",
+    "masked-language-modelling": "masked",
+}
 
 Reads = Literal["images", "numbers", "tokens"]
 

@@ -44,6 +44,15 @@ class Translator(LanguageModel, Protocol):
         ...
 
 
+@runtime_checkable
+class PreTrained(Protocol):
+    """A model that foretells masked pieces, and whether a second text follows the first."""
+
+    def pretraining(self, tokens: Tensor, lengths: Tensor | None, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (masked, token) at `places` of the flattened tokens, and (batch, 2)."""
+        ...
+
+
 def network_of(model: nn.Module) -> nn.Module:
     """The network behind a `Prepared` model's first step; tokens need no preparation."""
     network = getattr(model, "network", model)
@@ -70,6 +79,14 @@ def translator(model: nn.Module) -> Translator:
     network = network_of(model)
     if not isinstance(network, Translator):
         raise TypeError(f"{type(network).__name__} has no `encode` and `advance`, so it is no translator")
+    return network
+
+
+def pre_trained(model: nn.Module) -> PreTrained:
+    """The network, where it has the heads of pre-training. Raises TypeError otherwise."""
+    network = network_of(model)
+    if not isinstance(network, PreTrained):
+        raise TypeError(f"{type(network).__name__} has no `pretraining`, so it foretells no masked words")
     return network
 
 

@@ -22,6 +22,7 @@ TASKS: dict[str, str] = {
     "regression": "sonde.tasks.regression:Regression",
     "forecasting": "sonde.tasks.forecasting:Forecasting",
     "language-modelling": "sonde.tasks.language_modelling:LanguageModelling",
+    "masked-language-modelling": "sonde.tasks.masked_language_modelling:MaskedLanguageModelling",
     "word-vectors": "sonde.tasks.word_vectors:WordVectors",
     "tagging": "sonde.tasks.tagging:Tagging",
     "translation": "sonde.tasks.translation:Translation",

@@ -15,11 +15,13 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+import torch
 
 from sonde import recipe
 from sonde.data.contents import Examples
+from sonde.data.prepare.passages import COUNTED, Masking, Passages, inside_words, stretches
 from sonde.data.prepare.tokenizers import from_json
-from sonde.data.prepare.tokenizers.bert import BertPieces, fit
+from sonde.data.prepare.tokenizers.bert import SPECIALS, BertPieces, fit
 from sonde.data.split import Selection
 from sonde.errors import DataError, Problem, did_you_mean
 
@@ -31,13 +33,15 @@ CHUNK: Final = 65_536  # texts that are looked at together
 class BertPreparation:
     """`columns`: of the text, or of the two. `length`: tokens of a row, the specials included.
 
-    `words`: 0, or of lists of words, each of which is told something about, how many of a row are.
+    `words`: 0, or of lists of words, each of which is told something about, how many of a row are. `masking`: how pieces are masked where
+    rows are documents to learn from for pre-training, else None.
     """
 
     columns: tuple[str, ...]
     pieces: BertPieces
     length: int
     words: int = 0
+    masking: Masking | None = None
 
     @property
     def tokenizer(self) -> BertPieces:
@@ -79,8 +83,38 @@ class BertPreparation:
         values = examples.frame[self.columns[0]]
         return (*inputs, first_pieces(self.pieces, values if index is None else values.gather(index), length=self.length, most=self.words))
 
+    def passages(self, examples: Examples) -> tuple[np.ndarray, Passages, np.ndarray]:
+        """The documents of `examples` as pre-training reads them: pieces of all one after the other, int32; examples as stretches of them;
+        int64 (document + 1,): the first example of each document, and the number of all.
+        """
+        assert self.masking is not None
+        values = examples.frame[self.columns[0]].fill_null("").str.split("\n")
+        flat, counts = self.pieces.encode(values.explode().to_list())
+        filled = counts > 0  # a sentence of control characters has no piece
+        of = np.repeat(np.arange(len(values)), values.list.len().to_numpy())[filled]
+        sentences = np.bincount(of, minlength=len(values))
+        room = self.length - self.masking.specials
+        first, stop, document = stretches(counts[filled], sentences, room=room, least=self.masking.least)
+        edges = np.concatenate([[0], counts[filled].cumsum()])
+        starts = np.searchsorted(document, np.arange(len(values) + 1))
+        ordinary = [number for number, piece in enumerate(self.pieces.vocabulary) if piece not in SPECIALS]
+        tables = (torch.from_numpy(array) for array in (edges, first, stop, document))
+        facts = (inside_words(self.pieces.vocabulary), torch.tensor(ordinary), self.pieces.begin, self.pieces.separator, self.pieces.mask)
+        return flat, Passages(self.masking, self.length, *tables, *facts), starts
+
+    def count(self, part: Selection) -> int:
+        """About how many pieces the documents of a part have, from its first ones; 0 where rows are examples by themselves."""
+        if self.masking is None:
+            return 0
+        values = part.examples.frame[self.columns[0]].gather(part.index)
+        some = values.head(COUNTED)
+        characters = int(some.str.len_chars().sum()) or 1
+        return round(int(self.pieces.encode(some.to_list())[1].sum()) * int(values.str.len_chars().sum()) / characters)
+
     def shortened(self, part: Selection) -> int:
-        """How many rows of a part are longer than what is read of them."""
+        """How many rows of a part are longer than what is read of them; none of documents, which are cut into as many rows as they need."""
+        if self.masking is not None:
+            return 0
         room = self.length - 1 - len(self.columns)
         return int((sum(lengths for _, lengths in self._cut(part.examples, part.index)) > room).sum())
 
@@ -95,14 +129,16 @@ class BertPreparation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `from_json` reads."""
-        return {"kind": "bert", "columns": list(self.columns), "tokenizer": self.pieces.to_json(), "length": self.length, "words": self.words}
+        table = {"kind": "bert", "columns": list(self.columns), "tokenizer": self.pieces.to_json(), "length": self.length, "words": self.words}
+        return table if self.masking is None else {**table, "masking": self.masking.to_json()}
 
     @staticmethod
     def from_json(table: dict[str, Any]) -> BertPreparation:
         """The inverse of `to_json`."""
         pieces = from_json(table["tokenizer"])
         assert isinstance(pieces, BertPieces)
-        return BertPreparation(tuple(table["columns"]), pieces, table["length"], table["words"])
+        masking = Masking(**table["masking"]) if "masking" in table else None
+        return BertPreparation(tuple(table["columns"]), pieces, table["length"], table["words"], masking)
 
     def _cut(self, examples: Examples, index: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
         """Of each column the pieces of all rows, and how many each row has."""
@@ -184,7 +220,9 @@ def _put(out: np.ndarray, flat: np.ndarray, counts: np.ndarray, kept: np.ndarray
     out[row, at[row] + place] = flat[starts[row] + place]
 
 
-def fit_bert(train: Selection, data: recipe.Data, *, columns: Sequence[str], pieces: BertPieces | None = None) -> BertPreparation:
+def fit_bert(
+    train: Selection, data: recipe.Data, *, columns: Sequence[str], pieces: BertPieces | None = None, masking: Masking | None = None
+) -> BertPreparation:
     """The vocabulary, the one that is given or one of the training part, and how many tokens of a row are read.
 
     Raises DataError where there is no text.
@@ -204,7 +242,7 @@ def fit_bert(train: Selection, data: recipe.Data, *, columns: Sequence[str], pie
         raise DataError(Problem("error", f"column {named}", "the training part has no text", "name another column with --text"))
     length = min(longest + 1 + len(columns), data.length or LENGTH)
     words = int(values[0].gather(train.index).list.len().max() or 0) if values[0].dtype == pl.List else 0  # type: ignore[arg-type]
-    return BertPreparation(tuple(columns), pieces, length, min(words, length - 2))
+    return BertPreparation(tuple(columns), pieces, length, min(words, length - 2), masking)
 
 
 def _texts(values: pl.Series, index: np.ndarray) -> list[str]:

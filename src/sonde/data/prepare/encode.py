@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 
 from sonde.data.contents import Examples
+from sonde.data.prepare.bert import BertPreparation
 from sonde.data.prepare.columns import Columns, build_columns
 from sonde.data.prepare.fit import Fitted
 from sonde.data.prepare.stream import build_stream
@@ -18,7 +20,7 @@ from sonde.data.prepare.text import TextPreparation
 
 @dataclass(frozen=True)
 class Encoded:
-    """Columns, and of running text (its rows are tokens) where the tokens of each row of the file begin: int64 (row + 1,)."""
+    """Columns, and where a row of the file is several of them (running text, whose rows are tokens; documents) which is its first one: int64 (row + 1,)."""
 
     columns: Columns
     starts: np.ndarray | None = None
@@ -27,8 +29,10 @@ class Encoded:
         """The usable rows of the columns, int64, that the file's `rows` (ascending) stand in."""
         if self.starts is None:
             return rows[self.columns.valid[rows]]
-        # A part of running text is a stretch of it.
-        return np.arange(self.starts[rows[0]], self.starts[rows[-1] + 1]) if len(rows) else np.arange(0)
+        if self.columns.window:  # a part of running text is a stretch of it
+            return np.arange(self.starts[rows[0]], self.starts[rows[-1] + 1]) if len(rows) else np.arange(0)
+        counts = self.starts[rows + 1] - self.starts[rows]
+        return np.repeat(self.starts[rows] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
 
 
 def encode_examples(
@@ -40,7 +44,10 @@ def encode_examples(
     fingerprint: str = "",
     on_error: Literal["stop", "skip"] = "stop",
 ) -> Encoded:
-    """All rows as tensors, as `build_columns` and `build_stream` say."""
+    """All rows as tensors, as `build_columns` and `build_stream` say; documents, where they are learned from, as `BertPreparation.passages`."""
     if isinstance(prep, TextPreparation) and prep.window:
         return Encoded(*build_stream(prep, examples, cache=cache, fingerprint=fingerprint))
+    if isinstance(prep, BertPreparation) and prep.masking is not None and target is not None:
+        flat, passages, starts = prep.passages(examples)
+        return Encoded(Columns((torch.from_numpy(flat),), None, np.ones(len(passages.first), dtype=bool), passages=passages), starts)
     return Encoded(build_columns(prep, target, examples, cache=cache, fingerprint=fingerprint, on_error=on_error))

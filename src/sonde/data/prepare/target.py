@@ -147,6 +147,9 @@ def fit_target(
         assert isinstance(text, TextPreparation)
         why = "the next token" if task == "language-modelling" else "the word in the middle of a window"
         return Target({"kind": "tokens", "columns": [], "tokenizer": text.tokenizer.to_json()}, why)
+    if task == "masked-language-modelling":
+        assert isinstance(text, BertPreparation)
+        return Target({"kind": "tokens", "columns": [], "tokenizer": text.tokenizer.to_json()}, "the words that were masked")
     if task == "tagging":
         assert text is not None
         length = text.words if isinstance(text, BertPreparation) else text.length
