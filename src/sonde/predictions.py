@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sonde import detections, tasks
 from sonde.data.contents import Examples
+from sonde.metrics.detection import BOX
 from sonde.metrics.texts import TextMetric
 from sonde.tasks.example_losses import example_losses
 from sonde.training.evaluate import Evaluation
@@ -36,7 +37,7 @@ def objects_of(predictions: Tensor, examples: Examples, preparation: Any, target
 
 def measured_outlines(found: Evaluation, examples: Examples, preparation: Any, target: dict[str, Any]) -> Evaluation:
     """The evaluation with measures of masks: outlines in the pixels of the pictures against those that the data have."""
-    if target["kind"] != "boxes" or found.predictions is None or found.index is None or found.predictions.shape[-1] == detections.BOX:
+    if target["kind"] != "boxes" or found.predictions is None or found.index is None or found.predictions.shape[-1] == BOX:
         return found
     few = examples.take(found.index.cpu().numpy())
     rows = objects_of(found.predictions, few, preparation, target)

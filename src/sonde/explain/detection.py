@@ -138,14 +138,12 @@ def _facts(run: Run, of: Examples) -> dict[str, Any]:
     """The numbers that bound what can be found."""
     counts = of.frame["boxes"].list.len()
     values, preparation = run.target.values, run.preparation
-    anchors = getattr(getattr(run.model, "network", None), "anchors", None)
     return {
         "canvas": list(preparation.canvas),
         "slots": values["slots"],
         "objects": int(counts.sum()),
         "most": int(counts.max() or 0),  # type: ignore[arg-type]
         "empty": int((counts == 0).sum()),
-        "anchors": len(anchors) if hasattr(anchors, "__len__") else None,
     }
 
 
@@ -187,7 +185,8 @@ def _invented(seen: list[Picture], of: Examples, classes: list[str], names: list
 def _spread(owners: list[int], order: np.ndarray) -> list[int]:
     """`order`, at most two of one picture first: one crowded picture is not to fill the page."""
     times: dict[int, int] = {}
-    first, later = [], []
+    first: list[int] = []
+    later: list[int] = []
     for index in order.tolist():
         times[owners[index]] = times.get(owners[index], 0) + 1
         (first if times[owners[index]] <= 2 else later).append(index)

@@ -7,14 +7,14 @@ Predictions are (picture, most, 6 or more): left, top, right, bottom in prepared
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import torch
 from torch import Tensor
 
-from sonde.metrics.coco import Annotation, Curves, curves, detection, truth
+from sonde.metrics.coco import IOUS, Annotation, Curves, curves, detection, truth
 from sonde.metrics.rows import RowMetric
 from sonde.metrics.voc import Points, voc_average_precision
 from sonde.ops.boxes import AREA, CLASS, CROWD, SCALE
@@ -23,7 +23,7 @@ BOX: Final = 6  # what of a prediction's numbers tell box, class and score; thos
 SHOWN: Final = 20  # classes that have measures of their own
 
 
-def annotations(predictions: Tensor, targets: Tensor) -> tuple[list[Annotation], list[Annotation]]:
+def in_cocos_form(predictions: Tensor, targets: Tensor) -> tuple[list[Annotation], list[Annotation]]:
     """The true and the predicted objects of all pictures, in original pixels, as COCO writes them."""
     # Rows gathered from parts of different widths are filled up with NaN, for which neither comparison holds.
     scale = targets[:, 0, SCALE].double()[:, None, None]
@@ -39,7 +39,7 @@ def annotations(predictions: Tensor, targets: Tensor) -> tuple[list[Annotation],
     return truths, found
 
 
-def _rows(chosen: Tensor, labels: Tensor, boxes: Tensor, *more: Tensor) -> zip[tuple[float, ...]]:
+def _rows(chosen: Tensor, labels: Tensor, boxes: Tensor, *more: Tensor) -> Iterator[tuple[Any, ...]]:
     """Picture, label, box (left, top, width, height) and the values of `more` where `chosen`."""
     some = boxes[chosen]
     some = torch.cat([some[:, :2], some[:, 2:4] - some[:, :2]], 1)
@@ -59,8 +59,8 @@ class Evaluated:
         """COCO's evaluation of these predictions; without sizes at an IoU of ½ alone."""
         known = self._of is not None and self._of[0]() is predictions and self._of[1]() is targets
         if not known or self._curves is None:
-            truths, found = annotations(predictions.cpu(), targets.cpu())
-            ious = (0.5,) if not self.by_size else Curves.__dataclass_fields__["ious"].default
+            truths, found = in_cocos_form(predictions.cpu(), targets.cpu())
+            ious = IOUS if self.by_size else (0.5,)
             self._curves = curves(truths, found, pictures=len(targets), classes=self.classes, ious=ious, by_size=self.by_size)
             self._of = weakref.ref(predictions), weakref.ref(targets)
         return self._curves

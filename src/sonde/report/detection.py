@@ -99,7 +99,6 @@ def _facts(told: dict[str, Any]) -> Markup:
         ("pictures without any", show(bounds.get("empty"))),
         ("canvas", f"{canvas[1]} × {canvas[0]} pixels" if len(canvas) == 2 else None),
         ("slots in training", show(bounds.get("slots"))),
-        ("anchors", show(bounds.get("anchors")) if bounds.get("anchors") is not None else None),
     ]
     return facts(pairs)
 

@@ -65,9 +65,10 @@ def evaluate(model: nn.Module, task: Task, batches: Feed, world: World, *, final
     if not outputs:
         return Evaluation({name: values[name] for name in metrics if name in values})
     # Batches of sentences are no wider than they must be; together they are as wide as their columns, in every process.
-    sentences = isinstance(batches, Batches) and batches.columns.padded and outputs[0].ndim == 3
-    # What is told about stands in the tokens' places, or in places of its own (data/prepare/bert.py).
-    width = batches.columns.inputs[2 if len(batches.columns.inputs) > 2 else 0].shape[1] if sentences else 0
+    width = 0
+    if isinstance(batches, Batches) and batches.columns.padded and outputs[0].ndim == 3:
+        # What is told about stands in the tokens' places, or in places of its own (data/prepare/bert.py).
+        width = batches.columns.inputs[2 if len(batches.columns.inputs) > 2 else 0].shape[1]
     predictions, index = world.gather(torch.cat(evened(outputs, width))), world.gather(torch.cat(indices))
     truth = world.gather(torch.cat(evened(targets, width))) if targets else None
     if predictions is None or index is None:
@@ -77,8 +78,8 @@ def evaluate(model: nn.Module, task: Task, batches: Feed, world: World, *, final
     if truth is not None:
         truth = truth[order]
         values |= {name: metric.of(predictions, truth) for name, metric in ranks.items()}
-    found = {name: values[name] for name in metrics if name in values}
-    return Evaluation(found, predictions, index) if kept else Evaluation(found)
+    told = {name: values[name] for name in metrics if name in values}
+    return Evaluation(told, predictions, index) if kept else Evaluation(told)
 
 
 def evened(rows: Sequence[Tensor], width: int = 0) -> list[Tensor]:
