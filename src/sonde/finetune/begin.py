@@ -32,6 +32,8 @@ _INCEPTIONS = ("googlenet", "inception")
 SCENES = ("boxes", "masks")
 # So many outputs over colour pictures: these weights learned ImageNet's classes.
 _CLASSES = 1000
+# So many scores of Faster and Mask R-CNN: these weights learned COCO's objects, its unused numbers and the background.
+_COCO = 91
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def fitted(preparation: Any, recipe: Recipe, source: Source | None) -> tuple[Any
     elif asked == "imagenet":
         numbers = IMAGENET
     elif asked is True and source is not None:
-        numbers, said = _of_the_weights(recipe.model.name or "", source)
+        numbers, said = normalisation_of(recipe.model.name or "", source)
     else:
         return preparation, None
     if not numbers:
@@ -142,7 +144,7 @@ def fitted(preparation: Any, recipe: Recipe, source: Source | None) -> tuple[Any
     return dataclasses.replace(preparation, mean=tuple(numbers["mean"]), std=tuple(numbers["std"])), said
 
 
-def _of_the_weights(name: str, source: Source) -> tuple[dict[str, list[float]], str]:
+def normalisation_of(name: str, source: Source) -> tuple[dict[str, list[float]], str]:
     """The mean and spread that the weights were trained with, as far as that is known."""
     change = "--set data.normalise=data fits it to the training part"
     if source.normalisation is not None:
@@ -151,6 +153,9 @@ def _of_the_weights(name: str, source: Source) -> tuple[dict[str, list[float]], 
     if network is not None and outputs_of(network, source.tensors) == _CLASSES and channels_of(name, {}, source.tensors) == 3:
         which, numbers = ("to −1 … 1", FROM_MINUS_ONE) if name.startswith(_INCEPTIONS) else ("by ImageNet's mean and spread", IMAGENET)
         return numbers, f"pictures are normalised {which}, as published weights of {name} for {_CLASSES:,} classes expect; {change}"
+    scores = source.tensors.get("roi_heads.box_predictor.cls_score.weight")
+    if scores is not None and len(scores) == _COCO:
+        return IMAGENET, f"pictures are normalised by ImageNet's mean and spread, as published weights of {name} for COCO expect; {change}"
     said = "the file does not say how its pictures were normalised, so mean and spread are fitted to the training part"
     return {}, f"{said}; --set data.normalise=imagenet takes ImageNet's"
 
