@@ -35,9 +35,8 @@ def test_published_numbers(name: str) -> None:
     assert giga is None or multiply_adds / 1e9 == pytest.approx(giga, rel=2e-3)
 
 
-@pytest.mark.parametrize("name", [name for name in SCENES if name.endswith("-small")])
-def test_a_training_step_is_that_of_the_losses(name: str) -> None:
-    """Backward takes about twice the multiply-adds of what is learned from; R-CNN learns from fewer regions than it looks at."""
-    bill = account(find(name), batch=2)
-    assert bill.backward > 0.2 * bill.multiply_adds
+def test_a_training_step_is_that_of_the_losses() -> None:
+    """Backward takes about twice the multiply-adds of what is learned from."""
+    bill = account(find("ssd-small"), batch=2)
+    assert 1.5 * bill.multiply_adds < bill.backward < 2.1 * bill.multiply_adds
     assert bill.memory.training > bill.memory.gradients + bill.memory.weights
