@@ -13,14 +13,16 @@ from pathlib import Path
 from bench.machine import data, sonde
 from bench.scores import Training, train, workplace
 from bench.table import Options, Row, main
+from sonde.tasks.detection import Detection
 
 RECIPE, EPOCHS, FOLDS = "bccd-yolo-small", 30, 5
 RARE = ("Platelets", "WBC")
 FORMS: dict[str, tuple[str, ...]] = {
     "as it is": (),
     "pictures with rare classes more often": ("--set", "data.balance=true"),
-    "rare classes weigh more": ("--set", "task.class_weights=balanced"),
 }
+if "class_weights" in Detection.OPTIONS:
+    FORMS["rare classes weigh more"] = ("--set", "task.class_weights=balanced")
 
 
 def judged(run: Path, folder: Path) -> dict[str, float]:

@@ -72,6 +72,7 @@ def predict(
     blur_background: Annotated[str | None, Parameter(group=PICTURES, help="also write pictures in which all but this class is blurred")] = None,
     windows: Annotated[bool, Parameter(group=PICTURES, help="look at pictures larger than the canvas through windows at training's scale")] = True,
     overlap: Annotated[float, Parameter(group=PICTURES, help="share of a window that its neighbour shows again")] = 0.25,
+    int8: Annotated[bool, Parameter(negative="", help="of the BERT family: 8-bit whole numbers on the CPU; sonde evaluate --int8 says how far off")] = False,
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps [default: the best there is]")] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -80,17 +81,15 @@ def predict(
     if text:
         if files:
             raise UsageError("files and --text were both given", where="sonde predict", remedy="give one of the two")
-        return _text_answer(run, text, Manner(length, temperature, top_k, top_p, beam, seed, stop), next, device, json=json)
+        return _text_answer(_opened(run, device, int8), text, Manner(length, temperature, top_k, top_p, beam, seed, stop), next, json=json)
     if not files:
         raise UsageError("there is nothing to predict", where="sonde predict", remedy=f"name files or folders: sonde predict {run} new.csv")
     if embed is not None or nearest or among is not None:
-        return _vectors(run, files, embed or "mean", nearest, among, out, device, json=json)
+        return _vectors(_opened(run, device, int8), files, embed or "mean", nearest, among, out, json=json)
     kind = _format(out, format, submission)
     sample = None if submission is None else contest.read(submission)
 
-    from sonde.run import Run
-
-    loaded = Run.load(run).to(device)
+    loaded = _opened(run, device, int8)
     if loaded.description["kind"] == "boxes":
         return _objects(loaded, files, Drawn(score, pictures, blur_background), out, kind, sample is not None, json=json, quiet=quiet)
     if loaded.description["kind"] == "masks":
@@ -121,21 +120,20 @@ def predict(
     return Answer({**document, "predictions": rows.to_dicts() if json else None}, "" if json else _text(rows, kind), json=json)
 
 
-def _vectors(
-    run: str,
-    files: tuple[str, ...],
-    pooling: Literal["mean", "cls"],
-    nearest: int,
-    among: Path | None,
-    out: Path | None,
-    device: str | None,
-    *,
-    json: bool,
-) -> Answer:
-    from sonde.cli.embedding import Asked, embedded
+def _opened(path: str, device: str | None, int8: bool) -> Run:
+    """The run where it is to compute, and in which numbers."""
     from sonde.run import Run
 
-    return embedded(Run.load(run).to(device), files, Asked(pooling, nearest, among), out, json=json)
+    loaded = Run.load(path).to("cpu" if int8 and device is None else device)
+    return loaded.to_int8() if int8 else loaded
+
+
+def _vectors(
+    run: Run, files: tuple[str, ...], pooling: Literal["mean", "cls"], nearest: int, among: Path | None, out: Path | None, *, json: bool
+) -> Answer:
+    from sonde.cli.embedding import Asked, embedded
+
+    return embedded(run, files, Asked(pooling, nearest, among), out, json=json)
 
 
 def _objects(
@@ -164,7 +162,8 @@ def _objects(
             written(out, encode(coco_results(rows, classes)))
         else:
             _write(plain, out, kind)
-        return Answer({**whole, "out": str(out)}, f"{many[0]} object{'' if many[0] == '1' else 's'} of {many[1]} picture{'' if many[1] == '1' else 's'} in {out}", json=json)
+        ends = ["" if many_of == "1" else "s" for many_of in many]
+        return Answer({**whole, "out": str(out)}, f"{many[0]} object{ends[0]} of {many[1]} picture{ends[1]} in {out}", json=json)
     if kind == "table" and rows.height > SHOWN and not json:
         say(f"the first {SHOWN} of {number(rows.height)} rows; --out FILE or --format csv gives all", quiet=quiet)
     shown = plain.drop("outline", strict=False).with_columns(pl.col(*CORNERS).round().cast(pl.Int64)) if kind == "table" else plain
@@ -172,14 +171,12 @@ def _objects(
     return Answer(whole, text, json=json)
 
 
-def _text_answer(path: str, texts: tuple[str, ...], manner: Manner, next: int, device: str | None, *, json: bool) -> Answer:
+def _text_answer(run: Run, texts: tuple[str, ...], manner: Manner, next: int, *, json: bool) -> Answer:
     """What a run makes of texts: a language model goes on (to the terminal as it writes), a translator translates, others judge."""
     from sonde import writing
     from sonde.nn.sequence import blank_filler
-    from sonde.run import Run
 
-    run = Run.load(path).to(device)
-    task = run.description["task"]["name"]
+    path, task = str(run.path), run.description["task"]["name"]
     how = writing.Manner(**vars(manner))
     if task == "word-vectors":
         return _neighbours(run, texts, next or NEIGHBOURS, json=json)
