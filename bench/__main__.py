@@ -52,6 +52,7 @@ NAMES = (
     "anchors",
     "suppression",
     "faster_rcnn",
+    "style_transfer",
     "transformer_speed",
     "multi30k",
     "fra_eng",

@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "verify": BELOW_RUN | {"run", "experiment", "scratch", "cost"},
     "fit": BELOW_FIT,
     "search": BELOW_FIT | {"fit"},
+    "style": BELOW_FIT | {"fit"},
     "sklearn": BELOW_FIT | {"fit"},
     "report": frozenset({"recipe"}),
 }
@@ -66,7 +67,7 @@ STARTED = {("sonde.training.launch", "sonde.fit"): "what a new process is starte
 # package → areas, or single modules, that may import it (also inside functions).
 UPPER = frozenset(
     {"detections", "segments", "predictions", "run", "finetune", "writing", "word_vectors", "embeddings", "experiment", "record", "fit", "explain", "cost", "export"}
-    | {"search", "sklearn", "verify"}
+    | {"search", "sklearn", "style", "verify"}
 )
 OUTSIDE: dict[str, frozenset[str]] = {
     "torch": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training"}) | UPPER,
@@ -76,7 +77,7 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "tomli_w": frozenset({"recipe"}),
     "sklearn": frozenset({"data", "search", "sklearn", "sonde.models.visual_words", "sonde.models.rcnn"}),
     "skimage": frozenset({"sonde.models.visual_words"}),
-    "PIL": frozenset({"data", "explain", "export", "report"}),
+    "PIL": frozenset({"sonde.cli.style", "data", "explain", "export", "report"}),
     "tokenizers": frozenset({"data"}),
     "safetensors": frozenset({"sonde.models.weights", "training", "sonde.run", "export"}),
     "jaxtyping": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training", "explain", "cost", "word_vectors", "embeddings"}),

@@ -80,6 +80,13 @@ The name of each row (its id, picture or number) stands beside its prediction, i
 
   sonde export runs/leaves-1 --to numpy       weights, preprocessing and a predict.py that needs NumPy alone""",
     ),
+    "style": (
+        "sonde.cli.style:style",
+        """Paint a photograph in the manner of another picture.
+
+  sonde style mountain.jpg oak.jpg --out painting.png
+  sonde style mountain.jpg oak.jpg --size 1024 --weights vgg19.pth""",
+    ),
     "recipes": ("sonde.cli.recipes:recipes", "List recipes with what each reaches, or print one as TOML."),
 }
 

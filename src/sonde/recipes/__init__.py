@@ -65,6 +65,7 @@ RECIPES: dict[str, str] = {
     "shakespeare-lstm": "shakespeare-lstm.toml",
     "tiny-shakespeare-skip-gram": "tiny-shakespeare-skip-gram.toml",
     "camvid-u-net": "camvid-u-net.toml",
+    "style-vgg": "style-vgg.toml",
 }
 
 

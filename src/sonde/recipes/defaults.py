@@ -34,7 +34,7 @@ def model_for(facts: Facts) -> str:
         return "lstm"
     if facts.task == "word-vectors":
         return "skip-gram"
-    if facts.task == "masked-language-modelling":
+    if facts.task in ("masked-language-modelling", "question-answering"):
         return "bert-tiny"
     if facts.kind == "text":
         return "gru" if facts.task == "language-modelling" else "embedding-bag"
@@ -156,11 +156,11 @@ def complete(recipe: Recipe, facts: Facts) -> Recipe:
         batch = recipe.training.batch_size or LANES
         steps = recipe.task.options.get("steps", WINDOW)
         epochs = _epochs(facts.tokens, batch * (steps if isinstance(steps, int) else WINDOW), updates=3_000, most=50)
-    elif facts.kind in ("text", "tagged") and name.startswith("bert-") and recipe.model.weights is not None:
+    elif facts.kind in ("text", "tagged", "questions") and name.startswith("bert-") and recipe.model.weights is not None:
         optimizer, lr, decay, schedule, epochs = _TUNED
         chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
         batch = recipe.training.batch_size or 32
-    elif facts.kind in ("text", "tagged"):
+    elif facts.kind in ("text", "tagged", "questions"):
         optimizer, lr, decay, schedule, updates = _SENTENCES.get(name, _READERS)
         chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
         batch = recipe.training.batch_size or (batch if name in _SENTENCES else min(batch, 32))
@@ -185,7 +185,7 @@ def complete(recipe: Recipe, facts: Facts) -> Recipe:
         optimizer, lr, decay, schedule = _TABLE.get(name, _TABLE["mlp"])
         chosen = {"name": optimizer, "lr": lr, "weight_decay": decay, "schedule": schedule}
         epochs = _epochs(facts.examples, batch, updates=5_000, most=100)
-    chosen["clip"] = 1.0 if facts.kind in ("text", "pairs") and epochs else 0.0
+    chosen["clip"] = 1.0 if facts.kind in ("text", "pairs", "questions") and epochs else 0.0
     optim = recipe.optim.model_dump()
     if optim["name"] is not None and optim["name"] != chosen["name"] and optim["lr"] is None:
         chosen["lr"] = {"sgd": 0.1, "momentum": 0.05, "nesterov": 0.05, "adam": 1e-3, "adamw": 1e-3}[optim["name"]]

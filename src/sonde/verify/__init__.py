@@ -25,6 +25,7 @@ PAIRS: dict[str, str] = {
     "true-convolution": "sonde.verify.layers:true_convolution",
     "transposed-convolution": "sonde.verify.layers:transposed_convolution",
     "bilinear-start": "sonde.verify.layers:bilinear_start",
+    "style-losses": "sonde.verify.layers:style_losses",
     "max-pool": "sonde.verify.layers:max_pool",
     "max-pool-windows": "sonde.verify.layers:max_pool_windows",
     "average-pool": "sonde.verify.layers:average_pool",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from torch.nn import functional as F
 
 from sonde.nn.initialise import initialise_bilinear
 from sonde.ops import pooling as fast_pooling
+from sonde.ops import style as fast_style
 from sonde.scratch import batch_norm as scratch_batch_norm
 from sonde.scratch import layer_norm as scratch_layer_norm
 from sonde.scratch import pooling as scratch_pooling
+from sonde.scratch import style_losses as scratch_style
 from sonde.scratch.convolution import conv1d as scratch_conv1d
 from sonde.scratch.convolution import conv2d as scratch_conv2d
 from sonde.scratch.convolution import conv3d as scratch_conv3d
@@ -108,6 +111,23 @@ def bilinear_start() -> Pair:
 
     cases = [Case(f"{size}×{size}", {}, {"channels": 3, "size": size}) for size in (1, 2, 3, 4, 16)]
     return Pair(bilinear_kernel, fast, cases, "sonde.nn.initialise", gradients=False)
+
+
+def style_losses() -> Pair:
+    """Content, style by Gram matrices, total variation."""
+
+    def both(module: Any, maps: Any, other: Any) -> tuple[Any, ...]:
+        painted = module.gram(other)
+        return module.content_loss(maps, other), module.gram(maps), module.style_loss(maps, painted), module.total_variation(maps)
+
+    cases = [
+        Case("maps", draws(maps=(2, 3, 6, 5), other=(2, 3, 6, 5))),
+        Case("one pixel", draws(maps=(1, 4, 1, 1), other=(1, 4, 1, 1))),
+        Case("one row", draws(maps=(1, 2, 1, 7), other=(1, 2, 1, 7))),
+        Case("large magnitudes", draws(1e3, maps=(1, 2, 4, 4), other=(1, 2, 4, 4))),
+    ]
+    scratch, fast = partial(both, scratch_style), partial(both, fast_style)
+    return Pair(lambda maps, other: scratch(maps, other), lambda maps, other: fast(maps, other), cases, "sonde.ops.style")
 
 
 def _pictures() -> list[Case]:
