@@ -71,13 +71,19 @@ def evaluate(model: nn.Module, task: Task, batches: Feed, world: World, *, final
         width = batches.columns.inputs[2 if len(batches.columns.inputs) > 2 else 0].shape[1]
     predictions, index = world.gather(torch.cat(evened(outputs, width))), world.gather(torch.cat(indices))
     truth = world.gather(torch.cat(evened(targets, width))) if targets else None
-    if predictions is None or index is None:
+    here = predictions is not None and index is not None
+    ranked = torch.zeros(len(ranks), dtype=torch.float64, device=world.device)
+    if predictions is not None and index is not None:
+        order = index.argsort()
+        predictions, index = predictions[order], index[order]
+        if truth is not None:
+            truth = truth[order]
+            ranked += torch.tensor([metric.of(predictions, truth) for metric in ranks.values()], dtype=torch.float64, device=world.device)
+    if ranks and targets:
+        # All rows are in the main process alone; every process goes by its measures.
+        values |= dict(zip(ranks, world.sum(ranked).tolist(), strict=True))
+    if not here:
         return Evaluation(values)
-    order = index.argsort()
-    predictions, index = predictions[order], index[order]
-    if truth is not None:
-        truth = truth[order]
-        values |= {name: metric.of(predictions, truth) for name, metric in ranks.items()}
     told = {name: values[name] for name in metrics if name in values}
     return Evaluation(told, predictions, index) if kept else Evaluation(told)
 
