@@ -92,6 +92,14 @@ def test_boxes_beyond_a_picture_are_cut_to_it(prepared: Any, examples: Examples)
     assert own[0, 0, :4].tolist() == [0, 0, 640, 480]
 
 
+def test_what_lies_beside_the_picture_is_none_of_its_objects(prepared: Any, examples: Examples) -> None:
+    preparation, _, found = prepared
+    beside = found.clone()
+    beside[3, 0, :4] = torch.tensor([10.0, 100.0, 60.0, 140.0])  # the strip is 12 pixels high on the canvas
+    own = detections.in_original(beside, detections.scales(preparation, examples), examples)
+    assert detections.rows(own, examples, [""] * 5, ("cat", "dog"))["label"].to_list()[-2:] == [None, "cat"]
+
+
 def with_masks(found: Tensor, value: float = 1.0) -> Tensor:
     return torch.cat([found, torch.full((*found.shape[:2], 28 * 28), value)], -1)
 

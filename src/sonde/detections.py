@@ -45,12 +45,14 @@ def in_original(predictions: Tensor, scale: Tensor, examples: Examples) -> Tenso
 
 
 def rows(predictions: Tensor, examples: Examples, names: Sequence[str], classes: Sequence[str], *, least: float = 0.0) -> pl.DataFrame:
-    """A row for each object of predictions in original pixels, those of a score above 0 and of at least `least`.
+    """A row for each object of predictions in original pixels, those of a score above 0 and of at least `least` that have an area.
 
     Columns: `picture` (its number among `examples`), `image` (its name), `label`, `score`, `left`, `top`, `right`, `bottom`, and for masks `outline`: a
     run-length code as JSON. Pictures stand in order, the surest object first.
     """
     kept = (predictions[..., SCORE] > 0) & (predictions[..., SCORE] >= least)
+    # What lay on the canvas beside the picture has nothing left of it.
+    kept &= (predictions[..., 2:4] > predictions[..., :2]).all(-1)
     picture = kept.nonzero()[:, 0].numpy()
     some = predictions[..., :BOX][kept].double().numpy()
     columns: dict[str, Any] = {"picture": picture, "label": [classes[int(number)] for number in some[:, 4]], "score": some[:, SCORE]}
