@@ -477,7 +477,7 @@ def test_document(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: p
 
 def test_wrong_formats_and_folders_are_refused(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(here)
-    assert set(EXPORTS) == {"numpy"}
+    assert set(EXPORTS) == {"numpy", "hub"}
     assert main(["export", "runs/days", "--to", "nunpy"]) == 2
     assert "there is no format 'nunpy'\n  → did you mean 'numpy'?" in capsys.readouterr().err
     assert main(["export", "runs/days", "--to", "numpy", "--out", "pets"]) == 2

@@ -27,6 +27,7 @@ def evaluate(
     public: Annotated[float, Parameter(help="play a contest: so large a share of DATA is its public part, the rest is private", show_default=False)] = 0.0,
     ahead: Annotated[str, Parameter(help="errors so many steps ahead of a series, predictions fed back: --ahead 1,4,16,64", show_default=False)] = "",
     analogies: Annotated[Path | None, Parameter(help="answer these questions by the run's word vectors (word2vec's questions-words.txt)")] = None,
+    int8: Annotated[bool, Parameter(negative="", help="of the BERT family: measure 8-bit whole numbers on the CPU too, beside float32")] = False,
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1, mps [default: the best there is]")] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -37,7 +38,7 @@ def evaluate(
 
     from sonde.run import Run
 
-    loaded = Run.load(run).to(device)
+    loaded = Run.load(run).to("cpu" if int8 and device is None else device)
     if compare:
         return _compared(loaded, compare, json=json)
     if ahead:
@@ -47,6 +48,8 @@ def evaluate(
     _known(limits, loaded.metrics)  # before the work, and before a look at the test part is spent
     if public:
         return _contest(loaded, data, public, limits, json=json)
+    if int8:
+        return _rounded(loaded, data, part, limits, json=json)
     found = loaded.evaluate(data, part=part)
     for note in found["notes"]:
         say(f"note: {note}", quiet=quiet)
@@ -66,6 +69,21 @@ def evaluate(
         json=json,
         code=0 if passed else SHORT,
     )
+
+
+def _rounded(run: Any, data: str | None, part: str, limits: list[tuple[str, str, float]], *, json: bool) -> Answer:
+    """Measures in float32 and in int8, and how far outputs are apart. Limits are asked of int8."""
+    if data is None and run.folds:
+        raise UsageError("a K-fold has no part of its own", where="--int8", remedy=f"evaluate one fold: {run.folds[0].path}")
+    found = run.rounded(data, part=part)
+    checks = [_check(kind, name, limit, found["int8"][name]) for kind, name, limit in limits]
+    passed = all(check["met"] for check in checks)
+    rows = [(name, value, found["int8"][name]) for name, value in found["float32"].items()]
+    head = f"{run.path} on {data or f'its {part} part'}, {number(found['examples'])} examples"
+    said = f"outputs differ by {number(found['difference'])} at most"
+    document = {"run": str(run.path), "data": data, "part": part if data is None else None, **found, "thresholds": checks, "passed": passed}
+    text = "\n".join([head, table(rows, ("measure", "float32", "int8")), said, *map(_sentence, checks)])
+    return Answer(document, text, json=json, code=0 if passed else SHORT)
 
 
 def _contest(run: Any, data: str | None, share: float, limits: list[tuple[str, str, float]], *, json: bool) -> Answer:

@@ -27,6 +27,10 @@ MOST: Final = 8_000  # pieces that are kept where the recipe does not say
 FLOOR: Final = 2
 LONGEST: Final = 100  # letters of a word; a longer one is unknown, as in the published code
 _CLOSING = re.compile(r" ([.,!?;:%)\]}])")
+# A blank with a Chinese character before it, and one or a mark of full width behind; the blocks are those that BERT's normaliser sets apart.
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ceaf\U0002f800-\U0002fa1f"
+_WIDE = "\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
+_CHINESE = re.compile(f"(?<=[{_HAN}{_WIDE}]) (?=[{_HAN}{_WIDE}])")
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -92,13 +96,13 @@ class BertPieces:
         return [(np.array(one.ids, dtype=np.int32), np.array(one.offsets, dtype=np.int64).reshape(-1, 2)) for one in found]
 
     def decode(self, numbers: Sequence[int]) -> str:
-        """Words with single blanks between them; specials give nothing but [UNK], which gives `�`."""
+        """Words with single blanks between them, but for Chinese characters; specials give nothing but [UNK], which gives `�`."""
         words = ""
         for number in numbers:
             piece = self.vocabulary[number]
             piece = REPLACEMENT if piece == UNKNOWN else "" if piece in SPECIALS else piece
             words += piece[2:] if piece.startswith("##") else f" {piece}" if piece else ""
-        return _CLOSING.sub(r"\1", words.lstrip())
+        return _CHINESE.sub("", _CLOSING.sub(r"\1", words.lstrip()))
 
     def characters(self) -> np.ndarray:
         """As Tokenizer.characters; blanks, which are lost, do not count."""
