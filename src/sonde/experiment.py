@@ -36,6 +36,9 @@ from sonde.training.precision import check_precision, default_precision, working
 from sonde.training.update import TINY
 from sonde.training.world import World
 
+# Tasks that models of the BERT family alone do. A row of their data is several examples, so that no fold can be put together from others.
+OF_BERT = ("masked-language-modelling", "question-answering")
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -71,10 +74,9 @@ def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = N
     source = None if recipe.model.weights is None or resumed is not None else open_source(recipe.model.weights)
     if source is not None:
         recipe = begin.decided(recipe, source, kind=dataset.content.kind)
-    if inferred.task == "masked-language-modelling" and recipe.data.tokenizer not in (None, "bert"):
-        remedy = "leave out --tokenizer"
-        raise RecipeError("masked words are foretold from BERT's own pieces", where="data.tokenizer", remedy=remedy)
-    of_bert = inferred.task == "masked-language-modelling" or (recipe.model.name is not None and models.has(recipe.model.name, "separator"))
+    _check_bert(recipe, inferred.task)
+    named = recipe.model.name is not None and models.has(recipe.model.name, "separator")
+    of_bert = inferred.task in OF_BERT or named
     if recipe.data.tokenizer is None and of_bert:
         recipe = recipe.replace(data={"tokenizer": "bert"})
     preparation, notes = _preparation(recipe, dataset, chosen, source, resumed)
@@ -123,6 +125,18 @@ def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = N
     unknown = [unknown_tokens(part.columns, part.index, name) for name, part in parts.items()]
     said += tuple(line for line in unknown if line is not None)
     return Experiment(recipe, dataset, preparation, target, task, model, config, parts, findings, notes + said, begun)
+
+
+def _check_bert(recipe: Recipe, task: str) -> None:
+    """Raises RecipeError for what a task of the BERT family alone cannot have."""
+    if task not in OF_BERT:
+        return
+    if recipe.data.tokenizer not in (None, "bert"):
+        what = f"{task} is a task for models of the BERT family, which read pieces of their own"
+        raise RecipeError(what, where="data.tokenizer", remedy="leave out --tokenizer")
+    if recipe.data.folds:
+        remedy = "leave out --folds; --validation and --test say how much is held out"
+        raise RecipeError(f"{task} is not measured by folds", where="--folds", remedy=remedy)
 
 
 def _preparation(recipe: Recipe, dataset: Dataset, chosen: Any, source: Source | None, resumed: Path | None) -> tuple[Any, tuple[str, ...]]:

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from sonde import detections, tasks
 from sonde.data.contents import Examples
+from sonde.data.prepare.columns import Columns
+from sonde.data.prepare.questions import answers
 from sonde.metrics.detection import BOX
 from sonde.metrics.texts import TextMetric
 from sonde.tasks.example_losses import example_losses
@@ -27,6 +29,34 @@ def measured_texts(task: tasks.Task, found: Evaluation, examples: Examples, colu
     right = examples.frame[columns[0]].gather(found.index.cpu().numpy()).fill_null("").to_list()
     written = [str(text) for text in task.table(found.predictions)["prediction"]]
     return replace(found, metrics=found.metrics | {name: metric.of_texts(written, right) for name, metric in measures.items()})
+
+
+def measured_answers(task: tasks.Task, found: Evaluation, columns: Columns, examples: Examples, preparation: Any, target: dict[str, Any]) -> Evaluation:
+    """The evaluation with measures of answers to questions, which are put together from their windows; others as they are."""
+    if columns.windows is None or found.predictions is None or found.index is None:
+        return found
+    questions, made = answers(preparation, examples, columns.windows, found.index.cpu(), found.predictions, none=target["none"])
+    right = examples.frame[target["columns"][0]].gather(questions).to_list()
+    measures = {name: metric for name, metric in task.metrics(final=True).items() if isinstance(metric, TextMetric)}
+    told = found.metrics | {name: metric.of_texts(made.texts, right) for name, metric in measures.items()}
+    return replace(found, metrics={name: told[name] for name in task.metrics(final=True) if name in told})
+
+
+def answer_rows(predictions: Tensor, index: Tensor, columns: Columns, examples: Examples, preparation: Any, target: dict[str, Any]) -> pl.DataFrame:
+    """A row a question: its row among the examples, its id, itself, the answer, where it begins (null for none) and how sure it is."""
+    assert columns.windows is not None
+    questions, made = answers(preparation, examples, columns.windows, index, predictions, none=target["none"])
+    few = examples.frame.select("id", "question").gather(questions)
+    return pl.DataFrame(
+        {
+            "example": questions,
+            "name": few["id"],
+            "question": few["question"],
+            "prediction": made.texts,
+            "start": pl.Series([None if start < 0 else start for start in made.starts], dtype=pl.Int64),
+            "score": made.scores,
+        }
+    )
 
 
 def objects_of(predictions: Tensor, examples: Examples, preparation: Any, target: dict[str, Any]) -> pl.DataFrame:

@@ -22,15 +22,16 @@ from sonde.data.checks.scene_sheet import scene_sheet
 from sonde.data.checks.sheet import contact_sheet
 from sonde.data.contents import SCENES
 from sonde.data.feed import feed
+from sonde.data.prepare.columns import Columns
 from sonde.data.prepare.fit import save_preparation
 from sonde.errors import RunError
 from sonde.experiment import Experiment
-from sonde.predictions import measured_outlines, measured_texts, prediction_rows
+from sonde.predictions import answer_rows, measured_outlines, prediction_rows
 from sonde.recipe import Recipe
-from sonde.run import Run, batch_of
+from sonde.run import PartData, Run, batch_of, of_texts
 from sonde.run_folder import FORMAT, read_json
 from sonde.training.checkpoints import averaged, write_json
-from sonde.training.evaluate import evaluate
+from sonde.training.evaluate import Evaluation, evaluate
 from sonde.training.events import Listener, read_events
 from sonde.training.loop import Loop
 from sonde.training.world import World
@@ -198,19 +199,21 @@ def measure(
                 loop.log.emit({"event": "note", "message": f"the training part is measured by {sample:,} of its {len(index):,} examples"})
             draw = np.random.default_rng(recipe.training.seed)
             running = bool(part.columns.window)  # a sample of running text is a stretch of it
-            index = index[-sample:] if running else np.sort(draw.permutation(index)[:sample])
+            index = index[-sample:] if running else _sample(part.columns, index, draw.permutation(index), sample)
         batches = feed(
             part.columns, index, batch_size=batch_of(loop.network, part.columns), device=world.device, rank=world.rank, world_size=world.size
         )
         found = evaluate(experiment.model, loop.task, batches, world, final=True)
         if world.main:
-            found = measured_texts(loop.task, found, part.examples, tuple(experiment.target.columns))
+            found = of_texts(loop.task, found, part, experiment.preparation, experiment.target.values)
             found = measured_outlines(found, part.examples, experiment.preparation, experiment.target.values)
         # A measure without a meaning here (an AUC where one class is missing) is no number, and left out.
         measured[name] = {key: value for key, value in found.metrics.items() if math.isfinite(value)}
         if found.predictions is not None and name != "train":
             rows.append(
-                prediction_rows(
+                _answer_rows(experiment, name, part, found)
+                if part.columns.windows is not None
+                else prediction_rows(
                     loop.task,
                     name,
                     part.examples,
@@ -262,6 +265,23 @@ def measure(
         )
     run.keep(experiment.dataset, dict(experiment.parts))
     return run
+
+
+def _sample(columns: Columns, index: np.ndarray, order: np.ndarray, count: int) -> np.ndarray:
+    """`count` of the examples `index`, which `order` has drawn; of windows all those of the questions of the first ones."""
+    if columns.windows is None:
+        return np.sort(order[:count])
+    chosen = columns.windows.question[torch.from_numpy(order[:count])].unique()
+    return index[torch.isin(columns.windows.question[torch.from_numpy(index)], chosen).numpy()]
+
+
+def _answer_rows(experiment: Experiment, name: str, part: PartData, found: Evaluation) -> pl.DataFrame:
+    """The rows of predictions.parquet for questions, with the right answers beside."""
+    assert found.predictions is not None and found.index is not None
+    target = experiment.target.values
+    rows = answer_rows(found.predictions.cpu(), found.index.cpu(), part.columns, part.examples, experiment.preparation, target)
+    right = part.examples.frame[target["columns"][0]].gather(rows["example"].to_numpy())
+    return rows.select(pl.lit(name).alias("part"), pl.all(), right.alias("answers"))
 
 
 def _take_best(loop: Loop, world: World) -> None:

@@ -29,7 +29,7 @@ from sonde.nn.int8 import is_available, to_int8
 from sonde.nn.normalise import normaliser
 from sonde.nn.prepared import Prepared
 from sonde.nn.sequence import LanguageModel, network_of
-from sonde.predictions import measured_outlines, measured_texts, names, objects_of, with_next
+from sonde.predictions import answer_rows, measured_answers, measured_outlines, measured_texts, names, objects_of, with_next
 from sonde.run_folder import FORMAT, read_json
 from sonde.training.checkpoints import Checkpoints, averaged, write_json
 from sonde.training.evaluate import Evaluation, evaluate, evened, measure_predictions
@@ -71,6 +71,13 @@ def batch_of(network: nn.Module, columns: Columns) -> int:
         return 128
     most = max(1, PIXELS // columns.inputs[0].shape[1:].numel()) if columns.inputs[0].ndim == 4 else 1024
     return min(most, 1024 if sum(parameter.numel() for parameter in network.parameters()) < 5_000_000 else 128)
+
+
+def of_texts(task: tasks.Task, found: Evaluation, part: PartData, preparation: Any, target: dict[str, Any]) -> Evaluation:
+    """The evaluation with measures of texts: of what was written, or of answers to questions."""
+    if part.columns.windows is not None:
+        return measured_answers(task, found, part.columns, part.examples, preparation, target)
+    return measured_texts(task, found, part.examples, tuple(target["columns"]))
 
 
 class Run:
@@ -240,7 +247,8 @@ class Run:
         found = evaluate(self.model, self.task, batches, World(device=self.device), final=True)
         if part.columns.targets is None:
             return found
-        return measured_outlines(measured_texts(self.task, found, part.examples, self.target.columns), part.examples, self.preparation, self.target.values)
+        found = of_texts(self.task, found, part, self.preparation, self.target.values)
+        return measured_outlines(found, part.examples, self.preparation, self.target.values)
 
     def predict(self, source: Any) -> pl.DataFrame:
         """Predictions for a path, a frame, arrays or a list of picture files, a row an example in the order given.
@@ -258,11 +266,20 @@ class Run:
             purpose = "to forecast from: a series is predicted from its own past"
             require_columns(content, examples, self.target.columns, purpose=purpose, remedy="give data with this column")
             examples = with_next(examples, content.time, self.target.columns[0], self.target.outputs)
+        if self.description["kind"] == "questions":
+            return self.answers(examples)
         if self._names_pixels:
             return segments.table(self.planes(examples), tuple(self.target.values["classes"]))
         prediction, index = self.predict_tensor(examples)
         chosen = examples if len(index) == len(examples) else examples.take(index)
         return pl.DataFrame({"name": names(chosen, self.recipe.data.id or content.time, index), **self.task.table(prediction)})
+
+    def answers(self, examples: Examples) -> pl.DataFrame:
+        """Answers to questions: `name` (the question's id), `question`, `prediction` (empty for none), `start` in characters, `score`."""
+        predictions, index = self.predict_tensor(examples)
+        part = self.encode(examples, targets=False)
+        rows = answer_rows(predictions.cpu(), torch.from_numpy(index), part.columns, examples, self.preparation, self.target.values)
+        return rows.drop("example")
 
     def planes(self, examples: Examples, looking: segments.Looking | None = None) -> Iterator[segments.Segments]:
         """The class of each pixel of the pictures, in their own pixels. Folds are averaged."""

@@ -32,6 +32,7 @@ WRITTEN = {
 TOKENS = {"kind": "tokens", "columns": [], "tokenizer": {"name": "characters", "alphabet": "abc"}}
 MASKED = TOKENS | {"kind": "masked"}  # the same again; here examples are texts with masks
 WORDS = TOKENS | {"kind": "words"}  # the same target; here examples are windows with candidates
+SPAN = {"kind": "span", "columns": ["answers"], "separator": 1, "none": False}
 MASK = {"kind": "mask", "columns": ["mask"], "classes": ["a", "b", "c"], "counts": [90, 9, 1]}
 
 BOXES = {"kind": "boxes", "columns": ["boxes"], "classes": ["a", "b"]}
@@ -53,13 +54,14 @@ TRIED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "translation": [({}, WRITTEN), ({"smoothing": 0.1, "beam": 2, "longest": 5}, WRITTEN)],
     "language-modelling": [({}, TOKENS), ({"smoothing": 0.1}, TOKENS)],
     "masked-language-modelling": [({}, MASKED), ({"next_sentence": False, "whole_words": True}, MASKED)],
+    "question-answering": [({}, SPAN), ({"answer": 2, "stride": 8}, SPAN | {"none": True})],
     "word-vectors": [({"window": 2}, WORDS)],
     "tagging": [({}, TAGS), ({"smoothing": 0.1, "outside": 0.3}, TAGS | {"spans": False})],
     "detection": [({}, BOXES)],
     "segmentation": [({}, MASK), ({"class_weights": "root", "smoothing": 0.1, "dice": 0.5}, MASK)],
 }
 # Predictions are what is written or found, and outputs scores; a detector in training finds nothing.
-WRITES = ("translation", "detection", "masked-language-modelling")
+WRITES = ("translation", "detection", "masked-language-modelling", "question-answering")
 CASES = [pytest.param(name, options, target, id=f"{name}-{i}") for name in tasks.TASKS for i, (options, target) in enumerate(TRIED[name])]
 
 
@@ -107,6 +109,17 @@ class PreTraining(Foretelling):
         return self.output(x.flatten(0, 1)[places]), self.follows(x[:, 0])
 
 
+class Spans(nn.Module):
+    """The smallest model that answers questions: where an answer begins and ends depends on each token alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.output = nn.Embedding(9, 6), nn.Linear(6, 2)
+
+    def forward(self, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return self.output(self.embedding(tokens).tanh())
+
+
 class Detector(nn.Module):
     """The smallest detector: one box in the middle of each picture, whose sides and class depend on the picture."""
 
@@ -139,6 +152,13 @@ def examples(target: dict[str, Any]) -> tuple[torch.Tensor | tuple[torch.Tensor,
             lengths = torch.randint(1, STEPS + 1, (COUNT,), generator=generator)
             return (tokens[:, :-1], lengths), tokens[:, 1:].masked_fill(torch.arange(STEPS) >= lengths[:, None], NO_TARGET), outputs
         return tokens[:, :-1], tokens[:, 1:].masked_fill(padding, NO_TARGET), outputs
+    if target["kind"] == "span":
+        tokens = torch.randint(2, 9, (COUNT, STEPS + 4), generator=generator)
+        tokens[:, 2] = tokens[:, -1] = 1  # [CLS] question [SEP] paragraph [SEP]
+        first = torch.randint(3, STEPS + 3, (COUNT,), generator=generator)
+        spans = torch.stack([first, first.clamp(min=STEPS + 2)], 1)
+        spans[::3] = 0  # no answer
+        return (tokens, torch.full((COUNT,), STEPS + 4)), spans, 2
     if target["kind"] == "masked":
         outputs = len(from_json(target["tokenizer"]).pieces)
         tokens, targets = torch.randint(4, outputs, (2, COUNT, STEPS + 1), generator=generator)
@@ -169,6 +189,8 @@ def network(outputs: int, target: dict[str, Any]) -> nn.Module:
     torch.manual_seed(1)
     if target["kind"] == "tags":
         return Tagger(outputs).double()
+    if target["kind"] == "span":
+        return Spans().double()
     if target["kind"] == "boxes":
         return Detector().double()
     if target["kind"] == "mask":

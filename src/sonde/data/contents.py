@@ -11,11 +11,12 @@ import polars as pl
 
 from sonde.errors import Problem
 
-# Text comes in three kinds. `text`: rows of a column `text`, in the order of the file, line ends included, and perhaps
-# `label`; `pairs`: columns `source` and `target`; `tagged`: lists of text `tokens` and `tags`, a row a sentence.
+# Text comes in four kinds. `text`: rows of a column `text`, in the order of the file, line ends included, and perhaps
+# `label`; `pairs`: columns `source` and `target`; `tagged`: lists of text `tokens` and `tags`, a row a sentence;
+# `questions` about paragraphs (readers/squad.py).
 # Pictures come in three: `images`, with at most a label each; `boxes`, with objects in them (readers/scenes.py says which columns);
 # `masks`, with a class for each pixel (readers/mask_pairs.py).
-Kind = Literal["table", "images", "series", "text", "pairs", "tagged", "boxes", "masks"]
+Kind = Literal["table", "images", "series", "text", "pairs", "tagged", "questions", "boxes", "masks"]
 PICTURED: tuple[Kind, ...] = ("images", "boxes", "masks")
 SCENES: tuple[Kind, ...] = ("boxes", "masks")
 Part = Literal["all", "train", "validation", "test"]

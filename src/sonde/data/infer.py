@@ -18,7 +18,7 @@ from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 FEW = 20  # distinct values: a number with at most so many, all whole, is taken for a class
 TASKS = (
     "classification", "multi-label-classification", "regression", "forecasting", "language-modelling", "masked-language-modelling", "word-vectors",
-    "translation", "tagging", "detection", "segmentation",
+    "translation", "tagging", "question-answering", "detection", "segmentation",
 )  # fmt: skip
 
 
@@ -51,6 +51,8 @@ def infer(content: Content, data: recipe.Data, task: str | None = None) -> Infer
         return _pairs(content, given=task)
     if content.kind == "tagged" or task == "tagging":
         return _tagged(content, given=task)
+    if content.kind == "questions" or task == "question-answering":
+        return _questions(content, given=task)
     if content.kind in SCENES or task in ("detection", "segmentation"):
         return _scenes(content, given=task)
     targets = _targets(content, data)
@@ -100,6 +102,16 @@ def _tagged(content: Content, *, given: str | None) -> Inferred:
     if given not in (None, "tagging"):
         _refuse(f"{given} is no task for tagged tokens", "leave out --task: the tag of each token is told", where="--task")
     return Inferred("tagging", ("tags",), "as --task says" if given else f"{content.reason}: the tag of each is told", "--task")
+
+
+def _questions(content: Content, *, given: str | None) -> Inferred:
+    if content.kind != "questions":
+        found = f"answers are found in paragraphs, and this is of kind {content.kind}"
+        _refuse(found, "give questions in SQuAD's JSON: data, paragraphs, context, qas", where=content.origin)
+    if given not in (None, "question-answering"):
+        _refuse(f"{given} is no task for questions about paragraphs", "leave out --task: answers are found", where="--task")
+    reason = "as --task says" if given else f"{content.reason}: the answer to each is found in its paragraph"
+    return Inferred("question-answering", ("answers",), reason, "--task")
 
 
 def _scenes(content: Content, *, given: str | None) -> Inferred:

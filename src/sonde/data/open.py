@@ -24,6 +24,7 @@ from sonde.data.readers.picture_archives import read_archive, read_archives
 from sonde.data.readers.pictures import FilePictures, is_picture, mode_notes, modes
 from sonde.data.readers.scenes import read_scenes, scene_files
 from sonde.data.readers.series import as_series
+from sonde.data.readers.squad import read_squad
 from sonde.data.readers.table_parts import part_of, read_tables, single
 from sonde.data.readers.tables import SUFFIXES, is_table, suffix
 from sonde.data.readers.text_folders import is_even_file, read_text_file, read_text_folder, read_text_member
@@ -155,6 +156,9 @@ def _open_path(path: Path, data: Data) -> Content:
     if not path.exists():
         raise _nowhere(str(path), path, [])
     try:
+        questions = read_squad(path, data)
+        if questions is not None:
+            return questions
         files = scene_files(path)  # held until the end, so that no archive among them is read twice
         found = None if files is None else read_scenes(files, path, data)
         return found or (_open_folder(path, data) if path.is_dir() else _open_file(path, data))

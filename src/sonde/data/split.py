@@ -20,6 +20,7 @@ from sonde.errors import DataError, Problem, RecipeError, did_you_mean
 
 RUNNING = ("language-modelling", "word-vectors")  # tasks of running text, of which a part is a stretch
 ORDERED = ("forecasting", *RUNNING)  # tasks whose examples stand in an order that a split keeps
+PARTS = 3
 SHARE = 0.15  # of all examples: the validation part, and the test part
 
 
@@ -44,6 +45,8 @@ def split(content: Content, data: recipe.Data, *, task: str, targets: tuple[str,
     """
     if content.kind == "pairs" and data.group is None and data.split in (None, "group"):
         data = data.model_copy(update={"group": "source"})  # a sentence that has several translations stands in one part
+    if content.kind == "questions" and data.group is None and data.split in (None, "group"):
+        data = data.model_copy(update={"group": _group_of(content.examples)})
     strategy = _strategy(content, data, task)
     rows = {part: _known(content, part, data, targets) for part in content.parts}
     parts: dict[Part, Selection] = {}
@@ -67,6 +70,11 @@ def split(content: Content, data: recipe.Data, *, task: str, targets: tuple[str,
             drawn[cast(Part, part)] = Selection(whole.examples, index)
     drawn |= parts
     return {part: drawn[part] for part in cast(tuple[Part, ...], ("train", "validation", "test")) if part in drawn}
+
+
+def _group_of(examples: Examples) -> str | None:
+    """By what questions are held out together, so that nothing of an unseen text was read before: by article, where there are few by paragraph."""
+    return next((name for name in ("title", "context") if examples.frame[name].n_unique() >= PARTS), None)
 
 
 def folds(selection: Selection, data: recipe.Data, *, task: str, targets: tuple[str, ...], k: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:

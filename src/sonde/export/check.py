@@ -24,6 +24,8 @@ def examples_of(run: Run) -> tuple[tuple[Tensor, ...], Examples | None, str]:
         columns, index, examples = run.part("train")
     except SondeError:
         return _drawn(run), None, "drawn inputs, as the run's data are not at hand"
+    if columns.passages is not None or columns.windows is not None:  # a row of the data is several of these
+        return _drawn(run), None, "drawn inputs"
     chosen = index[np.unique(np.linspace(0, len(index) - 1, min(CHECKED, len(index))).astype(np.int64))]
     rows = chosen if len(chosen) > 1 else np.repeat(chosen, 2)
     kept = columns.take(torch.from_numpy(rows)).inputs

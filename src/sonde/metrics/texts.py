@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from sonde.metrics.bleu import corpus_bleu
 
@@ -21,8 +21,8 @@ class TextMetric(Protocol):
         """Which way is good."""
         ...
 
-    def of_texts(self, written: Sequence[str], right: Sequence[str]) -> float:
-        """The measure; NaN where it is undefined."""
+    def of_texts(self, written: Sequence[str], right: Any) -> float:
+        """The measure; NaN where it is undefined. `right` has a text for each that was written, or of questions all right answers."""
         ...
 
 

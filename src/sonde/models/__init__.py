@@ -114,7 +114,7 @@ FITS: dict[str, tuple[str, ...]] = {
     "transformer-encoder": ("classification", "multi-label-classification", "regression", "tagging"),
     **dict.fromkeys(
         ("bert-tiny", "bert-mini", "bert-small", "bert-medium", "bert-base", "bert-large"),
-        ("masked-language-modelling", "classification", "multi-label-classification", "regression", "tagging"),
+        ("masked-language-modelling", "classification", "multi-label-classification", "regression", "tagging", "question-answering"),
     ),
     **dict.fromkeys(("transformer", "transformer-base"), ("translation",)),
     **{f"seq2seq-{cell}{attention}": ("translation",) for cell in ("rnn", "gru", "lstm") for attention in ("", "-attention")},
@@ -157,6 +157,7 @@ PER: dict[str, Literal["token", "span", "masked"]] = {
     "translation": "token",
     "tagging": "token",
     "masked-language-modelling": "masked",
+    "question-answering": "span",
 }
 
 Reads = Literal["images", "numbers", "tokens"]

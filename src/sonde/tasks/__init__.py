@@ -26,6 +26,7 @@ TASKS: dict[str, str] = {
     "word-vectors": "sonde.tasks.word_vectors:WordVectors",
     "tagging": "sonde.tasks.tagging:Tagging",
     "translation": "sonde.tasks.translation:Translation",
+    "question-answering": "sonde.tasks.question_answering:QuestionAnswering",
     "detection": "sonde.tasks.detection:Detection",
     "segmentation": "sonde.tasks.segmentation:Segmentation",
 }

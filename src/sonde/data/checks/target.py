@@ -30,7 +30,7 @@ def check(subject: Subject) -> list[Problem]:
             problems += similar_labels(subject, name) + unseen_labels(subject, name) + absent_classes(subject, name)
         elif subject.task == "multi-label-classification":
             problems += not_zero_one(subject, name) + constant(subject, name)
-        elif subject.task not in ("translation", "tagging"):
+        elif subject.task not in ("translation", "tagging", "question-answering"):
             problems += not_numbers(subject, name) + constant(subject, name)
     return problems
 

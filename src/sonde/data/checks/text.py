@@ -15,9 +15,14 @@ from sonde.data.prepare.text import LENGTH
 from sonde.data.split import RUNNING
 from sonde.errors import Problem
 
-KINDS: Final = ("text", "pairs", "tagged")
-READ: Final[Mapping[str, tuple[str, ...]]] = {"text": ("text", "second"), "pairs": ("source", "target"), "tagged": ("tokens",)}
-DOCUMENTS: Final = "masked-language-modelling"  # whose rows are read whole, however long they are
+KINDS: Final = ("text", "pairs", "tagged", "questions")
+READ: Final[Mapping[str, tuple[str, ...]]] = {
+    "text": ("text", "second"),
+    "pairs": ("source", "target"),
+    "tagged": ("tokens",),
+    "questions": ("question", "context"),
+}
+WHOLE: Final = ("masked-language-modelling", "question-answering")  # tasks whose texts are read to their ends, however long they are
 ROWS: Final = 200_000  # rows of a part that are looked at when training starts; all of them when all were asked for
 LONG: Final = 1_000  # characters, and
 TIMES: Final = 30  # times the middle one's length from which a text is oddly long
@@ -58,7 +63,7 @@ def check(subject: Subject) -> list[Problem]:
         held = {name: _as_text(rows, name, chosen) for name in READ[kind] if name in rows.examples.frame.columns}
         for name, values in held.items():
             problems += wrong_characters(subject, rows, name, values, chosen)
-            if subject.task not in (*RUNNING, DOCUMENTS):
+            if subject.task not in (*RUNNING, *WHOLE):
                 problems += long_texts(subject, rows, name, values, chosen)
         if kind == "pairs" and len(held) == 2:
             problems += odd_pairs(subject, rows, held["source"], held["target"], chosen)

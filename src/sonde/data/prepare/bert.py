@@ -34,7 +34,8 @@ class BertPreparation:
     """`columns`: of the text, or of the two. `length`: tokens of a row, the specials included.
 
     `words`: 0, or of lists of words, each of which is told something about, how many of a row are. `masking`: how pieces are masked where
-    rows are documents to learn from for pre-training, else None.
+    rows are documents to learn from for pre-training, else None. `stride`: 0, or of questions about paragraphs, which are read through
+    windows (questions.py), after how many pieces the next one begins.
     """
 
     columns: tuple[str, ...]
@@ -42,6 +43,7 @@ class BertPreparation:
     length: int
     words: int = 0
     masking: Masking | None = None
+    stride: int = 0
 
     @property
     def tokenizer(self) -> BertPieces:
@@ -112,8 +114,8 @@ class BertPreparation:
         return round(int(self.pieces.encode(some.to_list())[1].sum()) * int(values.str.len_chars().sum()) / characters)
 
     def shortened(self, part: Selection) -> int:
-        """How many rows of a part are longer than what is read of them; none of documents, which are cut into as many rows as they need."""
-        if self.masking is not None:
+        """How many rows of a part are longer than what is read of them; none of what is cut into as many rows as it needs."""
+        if self.masking is not None or self.stride:
             return 0
         room = self.length - 1 - len(self.columns)
         return int((sum(lengths for _, lengths in self._cut(part.examples, part.index)) > room).sum())
@@ -130,7 +132,8 @@ class BertPreparation:
     def to_json(self) -> dict[str, Any]:
         """Plain data that `from_json` reads."""
         table = {"kind": "bert", "columns": list(self.columns), "tokenizer": self.pieces.to_json(), "length": self.length, "words": self.words}
-        return table if self.masking is None else {**table, "masking": self.masking.to_json()}
+        table |= {} if self.masking is None else {"masking": self.masking.to_json()}
+        return table | ({"stride": self.stride} if self.stride else {})
 
     @staticmethod
     def from_json(table: dict[str, Any]) -> BertPreparation:
@@ -138,7 +141,7 @@ class BertPreparation:
         pieces = from_json(table["tokenizer"])
         assert isinstance(pieces, BertPieces)
         masking = Masking(**table["masking"]) if "masking" in table else None
-        return BertPreparation(tuple(table["columns"]), pieces, table["length"], table["words"], masking)
+        return BertPreparation(tuple(table["columns"]), pieces, table["length"], table["words"], masking, table.get("stride", 0))
 
     def _cut(self, examples: Examples, index: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
         """Of each column the pieces of all rows, and how many each row has."""

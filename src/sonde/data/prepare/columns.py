@@ -28,6 +28,7 @@ from sonde.data.prepare.fit import Fitted
 from sonde.data.prepare.images import ImagePreparation
 from sonde.data.prepare.neighbourhood import Neighbourhood
 from sonde.data.prepare.passages import Passages
+from sonde.data.prepare.questions import Windows
 from sonde.data.prepare.scenes import ScenePreparation
 from sonde.data.prepare.series import SeriesPreparation
 from sonde.data.prepare.target import Target
@@ -56,6 +57,7 @@ class Columns:
     they are learned one by one. `scene`: of pictures with places in them, whether their targets are float32 (row, slot, 8) boxes or uint8
     (row, height, width) classes, 255 none; `masks` then are int16 (row, height, width) maps of instances, where objects are outlined.
     `passages`: of documents, whose pieces are the one input, which stretches of them are the rows.
+    `windows`: of questions, which each row is of.
     """
 
     inputs: tuple[Tensor, ...]
@@ -67,6 +69,7 @@ class Columns:
     masks: Tensor | None = None
     scene: Scene | None = None
     passages: Passages | None = None
+    windows: Windows | None = None
 
     def __len__(self) -> int:
         return len(self.valid)

@@ -13,6 +13,7 @@ from sonde.data.contents import Examples
 from sonde.data.prepare.bert import BertPreparation
 from sonde.data.prepare.columns import Columns, build_columns
 from sonde.data.prepare.fit import Fitted
+from sonde.data.prepare.questions import refuse, windows
 from sonde.data.prepare.stream import build_stream
 from sonde.data.prepare.target import Target
 from sonde.data.prepare.text import TextPreparation
@@ -44,10 +45,21 @@ def encode_examples(
     fingerprint: str = "",
     on_error: Literal["stop", "skip"] = "stop",
 ) -> Encoded:
-    """All rows as tensors, as `build_columns` and `build_stream` say; documents, where they are learned from, as `BertPreparation.passages`."""
+    """All rows as tensors, as `build_columns` and `build_stream` say; documents to learn from as `BertPreparation.passages`, questions as `windows`."""
     if isinstance(prep, TextPreparation) and prep.window:
         return Encoded(*build_stream(prep, examples, cache=cache, fingerprint=fingerprint))
     if isinstance(prep, BertPreparation) and prep.masking is not None and target is not None:
         flat, passages, starts = prep.passages(examples)
         return Encoded(Columns((torch.from_numpy(flat),), None, np.ones(len(passages.first), dtype=bool), passages=passages), starts)
+    if isinstance(prep, BertPreparation) and prep.stride:
+        return _questions(prep, target is not None, examples, on_error)
     return Encoded(build_columns(prep, target, examples, cache=cache, fingerprint=fingerprint, on_error=on_error))
+
+
+def _questions(prep: BertPreparation, targets: bool, examples: Examples, on_error: Literal["stop", "skip"]) -> Encoded:
+    """Windows of the paragraphs that questions are about."""
+    tokens, lengths, spans, found, problems = windows(prep, examples, targets=targets)
+    refuse(problems, on_error)
+    told = None if spans is None else torch.from_numpy(spans)
+    columns = Columns((torch.from_numpy(tokens), torch.from_numpy(lengths)), told, np.ones(len(tokens), dtype=bool), windows=found)
+    return Encoded(columns, np.searchsorted(found.question.numpy(), np.arange(len(examples) + 1)))

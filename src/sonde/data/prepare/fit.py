@@ -15,6 +15,7 @@ from sonde.data.prepare.images import ImagePreparation, fit_images
 from sonde.data.prepare.options import positive
 from sonde.data.prepare.pairs import fit_source
 from sonde.data.prepare.passages import Masking
+from sonde.data.prepare.questions import fit_questions
 from sonde.data.prepare.scenes import ScenePreparation, fit_scenes
 from sonde.data.prepare.series import SeriesPreparation, fit_series
 from sonde.data.prepare.table import TablePreparation, fit_table
@@ -82,6 +83,8 @@ def fit_preparation(
         return fit_images(train, data)
     if content.kind in SCENES:
         return fit_scenes(train, data)
+    if content.kind == "questions":
+        return fit_questions(train, data, options or {}, pieces=pieces)
     if task == "masked-language-modelling":
         return fit_bert(train, data, columns=("text",), pieces=pieces, masking=Masking.of_options(options or {}))
     if content.kind == "text" and task == "word-vectors":

@@ -7,6 +7,7 @@
     {"kind": "numbers", "columns": ["price"], "transform": "log", "mean": [12.0], "std": [0.4], "minimum": [34900.0]}
 
     {"kind": "tags",    "columns": ["tags"], "classes": ["O", "B-person"], "counts": [9, 1], "length": 40, "spans": true}
+    {"kind": "span",    "columns": ["answers"], "separator": 102, "none": false}: an answer in a paragraph
     {"kind": "tokens",  "columns": [], "tokenizer": {…}}: the next token of running text
     {"kind": "tokens",  "columns": ["target"], "tokenizer": {…}, "form": "raw", "length": 20}: a text to write
 
@@ -58,6 +59,8 @@ class Target:
             return len(self.values["classes"])
         if self.values["kind"] == "tokens":
             return len(from_json(self.values["tokenizer"]).pieces)
+        if self.values["kind"] == "span":
+            return 2
         return int(self.values.get("horizon", len(self.values["columns"])))
 
     @property
@@ -150,6 +153,11 @@ def fit_target(
     if task == "masked-language-modelling":
         assert isinstance(text, BertPreparation)
         return Target({"kind": "tokens", "columns": [], "tokenizer": text.tokenizer.to_json()}, "the words that were masked")
+    if task == "question-answering":
+        assert isinstance(text, BertPreparation)
+        none = bool((selection.examples.frame["answers"].gather(selection.index).list.len() == 0).any())
+        why = "where the answer begins and ends" + (", or that there is none" if none else "")
+        return Target({"kind": "span", "columns": list(columns), "separator": text.pieces.separator, "none": none}, why)
     if task == "tagging":
         assert text is not None
         length = text.words if isinstance(text, BertPreparation) else text.length
