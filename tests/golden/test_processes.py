@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from sonde import fit
@@ -84,3 +86,33 @@ def test_batch_norm_over_processes(tmp_path: Path, model: dict[str, object], pre
         training={"epochs": 1, "batch_size": 16, "compile": False, "precision": precision},
     )
     assert distance(trained(recipe, tmp_path), trained(recipe, tmp_path, processes=2)) <= tolerance
+
+
+def annotated(folder: Path, pictures: int) -> Path:
+    """Pictures of noise with two rectangles each, as COCO."""
+    draw, table = np.random.default_rng(2), {"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]}
+    for number in range(1, pictures + 1):
+        Image.fromarray(draw.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+        table["images"].append({"id": number, "file_name": f"{number}.png", "width": 64, "height": 64})
+        for kind in (1, 2):
+            left, top, wide, high = (int(value) for value in (*draw.integers(0, 30, 2), *draw.integers(15, 30, 2)))
+            corners = [left, top, left + wide, top, left + wide, top + high, left, top + high]
+            place = {"id": 2 * number + kind, "image_id": number, "category_id": kind, "bbox": [left, top, wide, high]}
+            table["annotations"].append(place | {"area": wide * high, "iscrowd": 0, "segmentation": [corners]})
+    (folder / "instances.json").write_text(json.dumps(table))
+    return folder
+
+
+def test_two_stage_detector_draws_by_picture(tmp_path: Path) -> None:
+    """Which regions a picture is learned from does not depend on the process or the piece that it falls in."""
+    (tmp_path / "data").mkdir()
+    small = {"blocks": [1, 1, 1, 1], "bottleneck": False, "width": 8, "pyramid": 16, "dense": 32, "mask": 8, "regions": 16}
+    recipe = Recipe().replace(
+        data={"path": str(annotated(tmp_path / "data", 12)), "size": 64, "augment": ()},
+        model={"name": "mask-rcnn", "config": small | {"before": [50, 50], "after": [30, 20]}},
+        optim={"name": "momentum", "lr": 0.001},
+        training={"epochs": 1, "batch_size": 4, "compile": False, "precision": "float64"},
+    )
+    one = trained(recipe, tmp_path)
+    assert distance(one, trained(recipe, tmp_path, processes=2)) <= 1e-10
+    assert distance(one, trained(recipe, tmp_path, accumulate=4)) <= 1e-10
