@@ -28,6 +28,7 @@ from sonde.nn.stages import HEAD, Staged, chosen_stages, last_layer, stage_by_na
 # Published parameter counts, at the sizes of the paper or of torchvision.
 PHOTOGRAPHS = {"channels": 3, "size": 224, "classes": 1000}
 SMALL_PICTURES = {"channels": 3, "size": 32, "classes": 10}
+SENTENCES = {"vocabulary": 30_522, "outputs": 2}
 DIGITS = {"channels": 1, "size": 28, "classes": 10}
 PUBLISHED: dict[str, tuple[dict[str, Any], int]] = {
     "mlp": ({"numbers": 784, "outputs": 10, "width": 256}, 203_530),
@@ -68,6 +69,13 @@ PUBLISHED: dict[str, tuple[dict[str, Any], int]] = {
     "wide-resnet16-4": (SMALL_PICTURES, 2_748_890),  # 2.7 M in the paper
     "wide-resnet28-10": (SMALL_PICTURES, 36_479_194),  # 36.5 M
     "airbench94": (SMALL_PICTURES, 1_971_352),  # 1.97 M in the paper
+    # Body and pooler as published for the uncased vocabulary (base: 109,482,240, large: 335,141,888), and a dense layer for two classes.
+    "bert-tiny": (SENTENCES, 4_385_920 + 2 * 129),
+    "bert-mini": (SENTENCES, 11_170_560 + 2 * 257),
+    "bert-small": (SENTENCES, 28_763_648 + 2 * 513),
+    "bert-medium": (SENTENCES, 41_373_184 + 2 * 513),
+    "bert-base": (SENTENCES, 109_482_240 + 2 * 769),
+    "bert-large": (SENTENCES, 335_141_888 + 2 * 1025),
 }
 
 

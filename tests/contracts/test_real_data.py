@@ -83,7 +83,7 @@ def case_of(name: str) -> str:
     """The kind of data that a model is tried on."""
     if models.accepts(name) == "images":
         return "pictures"
-    first: str = models.FITS.get(name, ("classification",))[0]
+    first: str = next(task for task in models.FITS.get(name, ("classification",)) if task in CASES)
     return "sentences" if models.accepts(name) == "tokens" and first == "classification" else first
 
 

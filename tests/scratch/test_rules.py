@@ -85,6 +85,7 @@ UNARY: dict[str, tuple[Call, Call, float, float]] = {
     "cos": (lambda x: x.cos(), torch.cos, -9, 9),
     "tanh": (lambda x: x.tanh(), torch.tanh, -30, 30),
     "sigmoid": (lambda x: x.sigmoid(), torch.sigmoid, -90, 90),
+    "erf": (lambda x: x.erf(), torch.erf, -6, 6),
     "relu": (lambda x: x.relu(), torch.relu, -1, 1),
     "abs": (lambda x: x.abs(), torch.abs, -1, 1),
 }

@@ -53,6 +53,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "sonde.models.lenet": {"channels": 1, "size": 28, "classes": 10},
     "sonde.models.resnet_cifar": SMALL,
     "sonde.models.preresnet": SMALL,
+    "sonde.models.bert": {"vocabulary": 30_522, "outputs": 2},
     "sonde.models.mlp": {"numbers": 784, "outputs": 10},
     "sonde.models.softmax_regression": {"numbers": 784, "outputs": 10},
 }

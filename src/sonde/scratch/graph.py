@@ -22,7 +22,7 @@ from sonde.scratch import record, reverse
 from sonde.scratch.row import OperationError
 from sonde.scratch.tensor import Tensor, as_tensor, maximum
 
-FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "abs", "sum", "mean", "max")
+FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "erf", "relu", "abs", "sum", "mean", "max")
 OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "add",
     ast.Sub: "subtract",

@@ -199,12 +199,11 @@ ROWS: dict[str, Row] = {
     "cos": Row(np.cos, each(lambda g, y, x: -g * do("sin", x)), E, "inputs"),
     "tanh": Row(np.tanh, each(lambda g, y, x: g * (1 - y * y)), E, "output"),
     "sigmoid": Row(kernels.sigmoid, each(lambda g, y, x: g * (y * (1 - y))), E, "output"),
+    "erf": Row(kernels.erf, each(lambda g, y, x: g * (2 / np.pi**0.5) * do("exp", -x * x)), E, "inputs"),
     "relu": Row(lambda x: np.maximum(x, 0), each(lambda g, y, x: g * (y > 0)), E, "output"),
     "abs": Row(np.abs, each(lambda g, y, x: g * (1.0 * (x > 0) - (x < 0)).astype(g.dtype)), E, "inputs"),
     "maximum": Row(np.maximum, each(_larger, lambda g, y, a, b: _larger(g, y, b, a)), E, "inputs"),
-    "where": Row(
-        np.where, each(None, lambda g, y, m, a, b: do("where", m, g, 0.0), lambda g, y, m, a, b: do("where", m, 0.0, g)), E, "inputs"
-    ),
+    "where": Row(np.where, each(None, lambda g, y, m, a, b: do("where", m, g, 0.0), lambda g, y, m, a, b: do("where", m, 0.0, g)), E, "inputs"),
     "cast": Row(lambda x, dtype: x.astype(dtype), each(lambda g, y, x, dtype: do("cast", g, options={"dtype": x.dtype})), L),
     # reductions
     "sum": Row(

@@ -172,7 +172,7 @@ class Tensor:
     __pow__, __rpow__ = _binary("power")
     __matmul__, __rmatmul__ = _binary("matmul")
     __neg__ = _unary("negative")
-    exp, log, sqrt, sin, cos, tanh, sigmoid, relu, abs = map(_unary, ("exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "abs"))
+    exp, log, sqrt, sin, cos, tanh, sigmoid, erf, relu, abs = map(_unary, ("exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "erf", "relu", "abs"))
 
     __lt__, __le__, __gt__, __ge__ = map(_comparison, (operator.lt, operator.le, operator.gt, operator.ge))
     __eq__, __ne__ = map(_comparison, (operator.eq, operator.ne))  # type: ignore[assignment]

@@ -49,6 +49,7 @@ PAIRS: dict[str, str] = {
     "positional-encoding": "sonde.verify.sequences:positional_encoding",
     "encoder-block": "sonde.verify.sequences:encoder_block",
     "decoder-block": "sonde.verify.sequences:decoder_block",
+    "bert-block": "sonde.verify.bert:bert_block",
     "squared": "sonde.verify.losses:squared",
     "mse": "sonde.verify.losses:mse",
     "mae": "sonde.verify.losses:mae",
