@@ -101,7 +101,7 @@ def prepare(recipe: Recipe, data: Any, world: World, *, resumed: Path | None = N
     task = tasks.build(inferred.task, recipe.task.options, target.values)
     if source is not None:
         recipe = begin.with_form(recipe, source, sizes)
-    config = network_config(recipe, sizes, target.outputs)
+    config = network_config(recipe, sizes, target.outputs) | _class_weights(recipe, task)
     network = models.build(recipe.model.name or "", config)
     recipe = memory_order(recipe, network, world)
     begun: dict[str, Any] = {}
@@ -154,6 +154,18 @@ def _preparation(recipe: Recipe, dataset: Dataset, chosen: Any, source: Source |
     )
     preparation, said = begin.fitted(found, recipe, source)
     return preparation, () if said is None else (said,)
+
+
+def _class_weights(recipe: Recipe, task: tasks.Task) -> dict[str, Any]:
+    """What a detector is told of the classes' weights, as its loss is its own. Raises RecipeError for one whose loss has none."""
+    weights = getattr(task, "weights", None)
+    if recipe.task.name != "detection" or weights is None:
+        return {}
+    name = recipe.model.name or ""
+    if not models.has(name, "class_weights"):
+        remedy = "use an SSD or a YOLO, or --set data.balance=true, which shows rare classes more often to any detector"
+        raise RecipeError(f"the loss of {name} does not weigh classes", where="task.class_weights", remedy=remedy)
+    return {"class_weights": tuple(weights)}
 
 
 def _freeze(model: Prepared, recipe: Recipe, begun: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:

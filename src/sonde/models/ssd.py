@@ -54,6 +54,7 @@ class Config:
     more; `ratios`: of each level beside 1. `negatives`: mined (three of the hardest for one matched anchor, cross-entropy with a class for
     background) or focal (all of them, classes alone).
     Of detections with a score over `score` those are kept that overlap no better one of their class by more than `overlap`, at most `most`.
+    `class_weights`: what an object of each class counts in the loss of classes (none: 1); the task fills it.
     """
 
     channels: int = 0
@@ -72,6 +73,7 @@ class Config:
     score: float = 0.01
     overlap: float = 0.45
     most: int = 200
+    class_weights: tuple[float, ...] = ()
 
 
 VARIANTS: dict[str, Config] = {
@@ -197,6 +199,8 @@ class SSD(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
+        # Of background first. No state: it belongs to training alone.
+        self.register_buffer("weights", torch.tensor([1.0, *(config.class_weights or (1.0,) * config.classes)]), persistent=False)
         self.backbone = VGGBody(config.channels, config.scale, len(config.ratios)) if config.body == "vgg" else ResNetBody(config)
         ratios = config.ratios
         if len(ratios) != len(self.backbone.widths) or len(config.scales) != len(ratios) + 1:
@@ -250,11 +254,11 @@ class SSD(nn.Module):
         clear = ~in_a_crowd(anchors[None], truths)
         if self.config.negatives == "focal":
             ones = F.one_hot(labels, logits.shape[2])[..., 1:].to(logits)
-            kind = (focal(logits[..., 1:], ones).sum(2) * (clear | positive)).sum()
+            kind = ((focal(logits[..., 1:], ones) * self.weights[1:]).sum(2) * (clear | positive)).sum()
         else:
             entropy = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
             negative = hard_negatives(entropy, positive, ratio=NEGATIVES_TO_POSITIVES, least=LEAST_NEGATIVES, eligible=clear)
-            kind = (entropy * (positive | negative)).sum()
+            kind = (entropy * self.weights[labels] * (positive | negative)).sum()
         return {"class": (kind / MATCHED, "objects"), "box": (box / MATCHED, "objects")}, images.new_zeros(len(images), 0, 6)
 
     def body_keys(self) -> dict[str, str]:

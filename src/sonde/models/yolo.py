@@ -46,6 +46,7 @@ class Config:
     The ResNet has `blocks` of `width` and `stem` as in models/resnet.py; the pyramid has `pyramid` channels, and `towers` 3×3 convolutions
     stand before the answers. `places`: how many learn an object at most; `focus`: γ of the focal loss, 0: cross-entropy. Of detections with
     a score over `score` those are kept that overlap no better one of their class by more than `overlap`, at most `most` a picture.
+    `class_weights`: what an object of each class counts in the loss of classes (none: 1); the task fills it.
     """
 
     channels: int = 0
@@ -62,6 +63,7 @@ class Config:
     score: float = 0.01
     overlap: float = 0.6
     most: int = 100
+    class_weights: tuple[float, ...] = ()
 
 
 VARIANTS: dict[str, Config] = {
@@ -102,6 +104,8 @@ class Yolo(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
+        # No state: it belongs to training alone.
+        self.register_buffer("weights", torch.tensor(config.class_weights or (1.0,) * config.classes), persistent=False)
         table = resnet.Config(config.channels, resnet.LARGE, 0, config.blocks, config.bottleneck, config.width, stem=config.stem)
         self.body = resnet.ResNet(table, head=False)
         self.pyramid = FeaturePyramid(self.body.widths[1:], config.pyramid)
@@ -136,7 +140,7 @@ class Yolo(nn.Module):
         positive = matched >= 0
         wanted = torch.zeros_like(logits).scatter(2, of_matched(truths.classes, matched)[..., None], (quality * positive)[..., None])
         heard = positive | ~_crowded(centres, strides, truths)
-        kind = (focal(logits, wanted, gamma=self.config.focus).sum(2) * heard).sum()
+        kind = ((focal(logits, wanted, gamma=self.config.focus) * self.weights).sum(2) * heard).sum()
         share = torch.where(positive, quality + LEAST_QUALITY, 0.0)
         whole = torch.zeros_like(targets[..., 0], dtype=share.dtype).scatter_add(1, matched.clamp(min=0), share)
         weight = share / of_matched(whole, matched).clamp(min=LEAST_QUALITY)

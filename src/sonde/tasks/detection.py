@@ -15,6 +15,8 @@ from sonde.metrics.rows import RowMetric
 from sonde.metrics.state import known
 from sonde.nn.prepared import Prepared, own_losses
 from sonde.tasks import Loss, Metric
+from sonde.tasks.classification import balanced
+from sonde.tasks.options import choice
 from sonde.tasks.terms import from_terms
 
 # A detection of at least this score is counted as one where a person reads how many there are.
@@ -30,16 +32,22 @@ class Detection:
     that are to be found, so that cutting a batch changes nothing.
     """
 
-    OPTIONS: ClassVar[dict[str, str]] = {}
+    OPTIONS: ClassVar[dict[str, str]] = {
+        "class_weights": "none, or balanced: objects of rare classes count more, n/(classes · n of the class); of SSD and YOLO (default none)"
+    }
     # Every picture has its boxes to be drawn up, sorted and matched: as many of the training part are measured.
     training_sample: ClassVar[int] = 500
 
     classes: tuple[str, ...]
+    weights: tuple[float, ...] | None = None
 
     @classmethod
     def build(cls, options: dict[str, Any], target: dict[str, Any]) -> Detection:
-        """From the fitted target's `classes`."""
-        return cls(tuple(str(name) for name in target["classes"]))
+        """From the fitted target's `classes`, and `counts`, objects of each, for the weights."""
+        weights = None
+        if choice(options, "class_weights", ("none", "balanced"), default="none") == "balanced":
+            weights = balanced(target.get("counts"))
+        return cls(tuple(str(name) for name in target["classes"]), weights)
 
     def loss(self, model: nn.Module, batch: Batch, totals: dict[str, float], state: Any = None) -> Loss:
         """The model's own terms. Raises RecipeError for a model that is no detector."""
