@@ -34,6 +34,8 @@ NAMES = (
     "sst2",
     "wnut17",
     "bert_fine_tuning",
+    "bert_fine_tuning_step",
+    "bert_forward",
     "recurrent_speed",
     "time_machine",
     "tiny_shakespeare",

@@ -14,10 +14,13 @@ import time
 from dataclasses import dataclass
 
 
+NETWORKS = ("lenet", "lenet-original", "mlp", "resnet18", "rnn", "gru", "lstm", "transformer", "bert", "bert-plain")
+
+
 @dataclass(frozen=True)
 class Settings:
     """What all contenders have in common. `network`: lenet (ReLU, max pooling), lenet-original (sigmoid, average pooling), mlp
-    (784-256-10), gru or transformer."""
+    (784-256-10), gru, transformer or bert (`bert-plain`: without dropout)."""
 
     network: str
     examples: int
@@ -30,7 +33,7 @@ class Settings:
 def settings() -> Settings:
     """The command line of every contender."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--network", choices=["lenet", "lenet-original", "mlp", "resnet18", "rnn", "gru", "lstm", "transformer"], default="lenet")
+    parser.add_argument("--network", choices=NETWORKS, default="lenet")
     parser.add_argument("--examples", type=int, default=60_000)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--lr", type=float, default=0.1)
