@@ -205,6 +205,18 @@ def test_a_set_without_address_says_where_to_get_it(tmp_path: Path) -> None:
     assert str(tmp_path / "cache/sets/house_prices") in str(raised.value)
 
 
+def test_a_set_is_made_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SONDE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SONDE_CACHE", str(tmp_path / "cache"))
+    for name in SETS["two-books"].made_of:
+        folder = tmp_path / "data" / SETS[name].folder
+        folder.mkdir(parents=True)
+        (folder / SETS[name].opens).write_text(f"This is {name}.\n", encoding="utf-8")
+    found = obtained("two-books")
+    assert sorted(path.name for path in found.iterdir()) == ["input.txt", "timemachine.txt"]
+    assert located("two-books") == found
+
+
 def test_unknown_sets() -> None:
     with pytest.raises(UsageError, match=r"there is no public set 'minst'\n  → did you mean 'mnist'\?"):
         obtained("minst")
@@ -216,7 +228,7 @@ def test_the_table_of_sets() -> None:
         assert name == name.lower()
         assert "_" not in name
         assert chosen.line
-        assert chosen.files or chosen.advice
+        assert chosen.files or chosen.advice or set(chosen.made_of) <= SETS.keys()
         for entry in chosen.files:
             assert entry.urls
             assert all(url.startswith(("https://", "http://")) and url.endswith(entry.name) for url in entry.urls)

@@ -20,7 +20,7 @@ class PublicSet:
     """A set. `local` are files that make it complete in other forms, such as a copy made for a classroom.
 
     `opens` is the file in its folder to open (empty: the folder); `text` and `target` are the columns to read and to predict
-    where the user names none; `advice` says where to get a set without an address.
+    where the user names none; `advice` says where to get a set without an address. `made_of`: other sets whose one file each it holds.
     """
 
     line: str
@@ -31,6 +31,7 @@ class PublicSet:
     text: str | None = None
     target: str | None = None
     advice: str | None = None
+    made_of: tuple[str, ...] = ()
 
 
 def _files(addresses: tuple[str, ...], *files: tuple[str, str | None, int | None]) -> tuple[File, ...]:
@@ -196,6 +197,12 @@ SETS: dict[str, PublicSet] = {
             ("input.txt", "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed", 1115394),
         ),
         opens="input.txt",
+    ),
+    "two-books": PublicSet(
+        "The Time Machine and 40,000 lines of Shakespeare's plays, a text each, to pre-train on",
+        "two_books",
+        local=("timemachine.txt", "input.txt"),
+        made_of=("time-machine", "tiny-shakespeare"),
     ),
     "fra-eng": PublicSet(
         "167,130 pairs of English and French sentences, short ones first (Tatoeba, manythings.org)",

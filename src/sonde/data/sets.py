@@ -103,6 +103,9 @@ def _copied(source: Path, target: Path, report: Report | None) -> Path:
 
 
 def _fetch(name: str, chosen: PublicSet, folder: Path, report: Report | None) -> list[Path]:
+    if chosen.made_of:
+        sources = [obtained(other, report) for other in chosen.made_of]
+        return [_copied(source, folder / source.name, report) for source in sources]
     if not chosen.files:
         advice = (chosen.advice or "").format(folder=folder)
         raise DataError(Problem("error", name, "this set has no public address", advice))

@@ -30,6 +30,8 @@ FROM_MINUS_ONE: dict[str, list[float]] = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 
 _INCEPTIONS = ("googlenet", "inception")
 # Data whose models may begin from the body of a classifier.
 SCENES = ("boxes", "masks")
+# Data that a model of the BERT family reads with the same vocabulary, whatever is asked about them.
+TEXTS = ("text", "tagged", "questions")
 # So many outputs over colour pictures: these weights learned ImageNet's classes.
 _CLASSES = 1000
 # So many scores of Faster and Mask R-CNN: these weights learned COCO's objects, its unused numbers and the background.
@@ -50,11 +52,13 @@ def decided(recipe: Recipe, source: Source, *, kind: str) -> Recipe:
     Raises RecipeError where it is not known which model they are of, and where they read another kind of data.
     """
     learned = kind if source.run is None else source.run.description["kind"]
-    if learned != kind and not (learned == "images" and kind in SCENES):
+    bert = source.model is not None and models.has(source.model, "separator")
+    same = learned == kind or (bert and {learned, kind} <= set(TEXTS))
+    if not same and not (learned == "images" and kind in SCENES):
         what = f"this run learned from {learned}, and these data are {kind}"
         raise RecipeError(what, where=source.where, remedy="start from weights of the same kind of data")
-    name = recipe.model.name or (source.model if learned == kind else None)
-    if name is None and learned != kind:
+    name = recipe.model.name or (source.model if same else None)
+    if name is None and not same:
         what = "these weights are a classifier's, which can be the body of a detector or segmenter"
         raise RecipeError(what, where=source.where, remedy="name the model that has this body: --model yolo-small")
     if name is None:

@@ -54,6 +54,7 @@ RECIPES: dict[str, str] = {
     "sick-minilm": "sick-minilm.toml",
     "sick-relatedness-minilm": "sick-relatedness-minilm.toml",
     "wnut17-minilm": "wnut17-minilm.toml",
+    "tiny-bert": "tiny-bert.toml",
     "daily-views-mlp": "daily-views-mlp.toml",
     "fra-eng-transformer": "fra-eng-transformer.toml",
     "fra-eng-gru-attention": "fra-eng-gru-attention.toml",
