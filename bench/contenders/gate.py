@@ -13,7 +13,6 @@ import sys
 import time
 from dataclasses import dataclass
 
-
 NETWORKS = ("lenet", "lenet-original", "mlp", "resnet18", "rnn", "gru", "lstm", "transformer", "bert", "bert-plain")
 
 

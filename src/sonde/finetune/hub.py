@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from sonde.errors import RecipeError
 
 # What is asked for, the safe format first. Of these files at least the weights must be there.
 WEIGHTS = ("model.safetensors", "weights.safetensors", "pytorch_model.bin")
+# What texts are read with: of these a model of the BERT family has one or more.
+VOCABULARY = ("tokenizer.json", "vocab.txt", "tokenizer_config.json")
 
 
 def fetch(name: str) -> Path:
@@ -25,11 +28,14 @@ def fetch(name: str) -> Path:
         remedy = f"install it: pip install 'sonde[hub]'; or, {_by_hand(repository, revision)}"
         raise RecipeError("a model of the hub is fetched by huggingface_hub, which is not installed", where=name, remedy=remedy) from None
     try:
-        _file(library, errors, repository, revision, "config.json")
+        config = _file(library, errors, repository, revision, "config.json")
         for file in WEIGHTS:
             path = _file(library, errors, repository, revision, file)
-            if path is not None:
-                return path.parent
+            if path is None:
+                continue
+            for part in VOCABULARY if _reads_text(config) else ():
+                _file(library, errors, repository, revision, part)
+            return path.parent
     except errors.RepositoryNotFoundError:
         remedy = "check the name; for a private model set HF_TOKEN"
         raise RecipeError("the hub has no such model, or does not show it to you", where=name, remedy=remedy) from None
@@ -54,12 +60,20 @@ def _file(library: Any, errors: Any, repository: str, revision: str, file: str) 
         return None
 
 
+def _reads_text(config: Path | None) -> bool:
+    """Whether a config.json is of the BERT family."""
+    try:
+        return config is not None and json.loads(config.read_text(encoding="utf-8")).get("model_type") == "bert"
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 def _by_hand(repository: str, revision: str) -> str:
     folder = repository.rpartition("/")[2]
     which = f" --revision {revision}" if revision else ""
     return (
         f"on a machine with network: `pip install huggingface_hub && hf download {repository} config.json {WEIGHTS[0]}{which} --local-dir {folder}`; "
-        f"bring the folder here and give --weights {folder}"
+        f"bring the folder here and give --weights {folder} (of the BERT family tokenizer.json or vocab.txt too)"
     )
 
 
