@@ -228,6 +228,14 @@ def test_lines_that_end_as_sentences_are_sentences(tmp_path: Path) -> None:
     assert texts == ["Mr. A came.\nHe saw. He went.", "The end."]
 
 
+def test_a_file_without_blank_lines_is_cut(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("".join(f"This is number {n}.\n" for n in range(10)), encoding="utf-8")
+    texts = as_documents(open_data(tmp_path / "a.txt", recipe.Data()), {"document": 12}).examples
+    assert [text.count("\n") + 1 for text in texts.frame["text"]] == [3, 3, 3, 1]
+    assert texts.lines is not None
+    assert texts.lines.tolist() == [1, 4, 7, 10]
+
+
 def test_chinese_sentences_end_without_a_blank() -> None:
     assert sentences_of(["今天天气很好。我们去公园！", "好吗？好"]) == ["今天天气很好。", "我们去公园！", "好吗？", "好"]
 

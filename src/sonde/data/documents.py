@@ -1,7 +1,8 @@
 """Running text as documents of sentences, for tasks that ask what follows what (Devlin et al. 2018, section A.2).
 
 A document is a text of its own: a file, or what stands between blank lines in it. Paragraphs of a book are short, so those that follow
-each other are joined until a document has a number of words. Rows of a table of texts are a document each.
+each other are joined until a document has a number of words; so are the sentences of a single file without blank lines. Rows of a table
+of texts are a document each.
 
 Sentences are lines, where nearly all lines end as sentences do; else what ends with a full stop, a question or an exclamation mark.
 """
@@ -56,6 +57,8 @@ def _documents(examples: Examples, least: int, origin: str) -> Examples:
 def _running(texts: list[str], lines: np.ndarray, least: int) -> list[tuple[list[str], int]]:
     """The documents of files that follow each other, and the line on which each begins."""
     edges = [0, *_files(texts, lines), len(texts)]
+    if len(edges) == 2 and all(text.strip() for text in texts):
+        return _cut(texts, lines, least)
     found = []
     for begin, end in pairwise(edges):
         by_line = _by_line(texts[begin:end])
@@ -77,6 +80,23 @@ def _running(texts: list[str], lines: np.ndarray, least: int) -> list[tuple[list
                 document, words = [], 0
         if document:  # the end of a file that is shorter than a document
             found.append((document, first))
+    return found
+
+
+def _cut(texts: list[str], lines: np.ndarray, least: int) -> list[tuple[list[str], int]]:
+    """A text without blank lines in stretches of whole sentences; each begins on the line on which the first of its sentences may begin."""
+    by_line = _by_line(texts)
+    sentences = [text.strip() for text in texts] if by_line else sentences_of(texts)
+    share = len(lines) / max(len(sentences), 1)
+    found: list[tuple[list[str], int]] = []
+    document: list[str] = []
+    words = 0
+    for number, sentence in enumerate(sentences):
+        document.append(sentence)
+        words += len(sentence.split())
+        if words >= max(least, 1) or number + 1 == len(sentences):
+            found.append((document, int(lines[int((number + 1 - len(document)) * share)])))
+            document, words = [], 0
     return found
 
 
