@@ -210,20 +210,7 @@ def measure(
         # A measure without a meaning here (an AUC where one class is missing) is no number, and left out.
         measured[name] = {key: value for key, value in found.metrics.items() if math.isfinite(value)}
         if found.predictions is not None and name != "train":
-            rows.append(
-                _answer_rows(experiment, name, part, found)
-                if part.columns.windows is not None
-                else prediction_rows(
-                    loop.task,
-                    name,
-                    part.examples,
-                    part.columns.targets,
-                    found,
-                    id_column=recipe.data.id or experiment.dataset.content.time,
-                    target=experiment.target.values,
-                    preparation=experiment.preparation,
-                )
-            )
+            rows.append(_rows(experiment, recipe, loop.task, name, part, found))
         if name != "train":
             loop.log.emit(
                 {
@@ -275,10 +262,21 @@ def _sample(columns: Columns, index: np.ndarray, order: np.ndarray, count: int) 
     return index[torch.isin(columns.windows.question[torch.from_numpy(index)], chosen).numpy()]
 
 
-def _answer_rows(experiment: Experiment, name: str, part: PartData, found: Evaluation) -> pl.DataFrame:
-    """The rows of predictions.parquet for questions, with the right answers beside."""
-    assert found.predictions is not None and found.index is not None
+def _rows(experiment: Experiment, recipe: Recipe, task: tasks.Task, name: str, part: PartData, found: Evaluation) -> pl.DataFrame:
+    """The rows of predictions.parquet for one part; of questions with the right answers beside."""
     target = experiment.target.values
+    if part.columns.windows is None:
+        return prediction_rows(
+            task,
+            name,
+            part.examples,
+            part.columns.targets,
+            found,
+            id_column=recipe.data.id or experiment.dataset.content.time,
+            target=target,
+            preparation=experiment.preparation,
+        )
+    assert found.predictions is not None and found.index is not None
     rows = answer_rows(found.predictions.cpu(), found.index.cpu(), part.columns, part.examples, experiment.preparation, target)
     right = part.examples.frame[target["columns"][0]].gather(rows["example"].to_numpy())
     return rows.select(pl.lit(name).alias("part"), pl.all(), right.alias("answers"))

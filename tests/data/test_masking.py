@@ -19,7 +19,8 @@ from sonde.data.open import open_data
 from sonde.data.prepare.bert import BertPreparation, fit_bert
 from sonde.data.prepare.columns import Columns
 from sonde.data.prepare.encode import encode_examples
-from sonde.data.prepare.passages import Masking, stretches
+from sonde.data.prepare.masked import Masking
+from sonde.data.prepare.passages import stretches
 from sonde.data.prepare.target import Target
 from sonde.data.split import Selection
 from sonde.errors import DataError, RecipeError

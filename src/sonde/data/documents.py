@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from sonde.data.contents import Content, Examples
-from sonde.data.prepare.options import natural
+from sonde.data.prepare.options import positive
 from sonde.data.readers.text import LONG
 from sonde.errors import DataError, Problem
 
@@ -34,7 +34,7 @@ def as_documents(content: Content, options: dict[str, Any]) -> Content:
     `options` are the task's; `document` is the least number of words of a document that is made of paragraphs. Raises DataError where
     there is no sentence.
     """
-    least = natural(options, "document", default=WORDS)
+    least = positive(options, "document", default=WORDS)
     parts = {part: _documents(examples, least, content.origin) for part, examples in content.parts.items()}
     total = sum(map(len, parts.values()))
     return dataclasses.replace(content, parts=parts, reason=f"{content.reason}, {total:,} documents", target=None)
@@ -75,7 +75,7 @@ def _running(texts: list[str], lines: np.ndarray, least: int) -> list[tuple[list
             document += [*paragraph] if by_line else sentences_of(paragraph)
             words += sum(len(line.split()) for line in paragraph)
             paragraph = []
-            if words >= max(least, 1):
+            if words >= least:
                 found.append((document, first))
                 document, words = [], 0
         if document:  # the end of a file that is shorter than a document
@@ -94,7 +94,7 @@ def _cut(texts: list[str], lines: np.ndarray, least: int) -> list[tuple[list[str
     for number, sentence in enumerate(sentences):
         document.append(sentence)
         words += len(sentence.split())
-        if words >= max(least, 1) or number + 1 == len(sentences):
+        if words >= least or number + 1 == len(sentences):
             found.append((document, int(lines[int((number + 1 - len(document)) * share)])))
             document, words = [], 0
     return found

@@ -10,8 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from sonde.data.batch import NO_TARGET, Batch
-from sonde.data.prepare.options import natural
-from sonde.data.prepare.passages import Masking
 from sonde.data.prepare.tokenizers import Tokenizer, from_json
 from sonde.metrics.masked import MaskedAccuracy, MaskedLoss, MaskedPerplexity, NextAccuracy
 from sonde.metrics.rows import RowMetric
@@ -20,6 +18,7 @@ from sonde.nn.prepared import Terms
 from sonde.nn.sequence import pre_trained
 from sonde.ops.losses import token_cross_entropy
 from sonde.tasks import Loss, Metric
+from sonde.tasks.options import count, flag, share
 from sonde.tasks.terms import from_terms
 
 
@@ -47,8 +46,10 @@ class MaskedLanguageModelling:
     @classmethod
     def build(cls, options: dict[str, Any], target: dict[str, Any]) -> MaskedLanguageModelling:
         """From the options above, which decide how examples are made. Raises RecipeError for values that do not exist."""
-        natural(options, "document")
-        return cls(from_json(target["tokenizer"]), Masking.of_options(options).pairs)
+        count(options, "document", default=100)
+        share(options, "share", default=0.15)
+        flag(options, "whole_words", default=False)
+        return cls(from_json(target["tokenizer"]), flag(options, "next_sentence", default=True))
 
     def loss(self, model: nn.Module, batch: Batch, totals: dict[str, float], state: Any = None) -> Loss:
         """The mean over masked pieces of −ln p, and that over pairs of −ln p of the second text's class.

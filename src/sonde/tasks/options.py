@@ -33,3 +33,12 @@ def count(options: dict[str, Any], key: str, *, default: int) -> int:
         what = f"task.{key} = {value!r} is not a whole number of at least 1"
         raise RecipeError(what, where="task.options", remedy=f"for example --set task.{key}={default}")
     return value
+
+
+def flag(options: dict[str, Any], key: str, *, default: bool) -> bool:
+    """True or false. Raises RecipeError."""
+    value = options.get(key, default)
+    if not isinstance(value, bool):
+        what = f"task.{key} = {value!r} is neither true nor false"
+        raise RecipeError(what, where="task.options", remedy=f"for example --set task.{key}={str(not default).lower()}")
+    return value

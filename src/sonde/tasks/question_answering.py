@@ -7,7 +7,7 @@ prediction is (window, 5): the sum of the logits of the best span, its first and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import torch
@@ -15,8 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sonde.data.batch import Batch
-from sonde.data.prepare.options import natural
-from sonde.data.prepare.questions import ANSWER
 from sonde.metrics.rows import RowMetric
 from sonde.metrics.spans import PieceF1, SpanLoss
 from sonde.metrics.squad import AnswerF1, ExactMatch
@@ -25,6 +23,8 @@ from sonde.metrics.texts import TextMetric
 from sonde.ops.spans import best_span
 from sonde.tasks import Loss, Metric
 from sonde.tasks.options import count
+
+ANSWER: Final = 30  # pieces of an answer at most, as in the published code
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class QuestionAnswering:
     @classmethod
     def build(cls, options: dict[str, Any], target: dict[str, Any]) -> QuestionAnswering:
         """From the options above and the fitted target. Raises RecipeError for values that do not exist."""
-        natural(options, "stride")
+        count(options, "stride", default=128)
         return cls(int(target["separator"]), count(options, "answer", default=ANSWER), bool(target["none"]))
 
     def loss(self, model: nn.Module, batch: Batch, totals: dict[str, float], state: Any = None) -> Loss:

@@ -15,13 +15,12 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-import torch
 
 from sonde import recipe
 from sonde.data.contents import Examples
-from sonde.data.prepare.passages import COUNTED, Masking, Passages, inside_words, stretches
+from sonde.data.prepare.masked import COUNTED, Masking
 from sonde.data.prepare.tokenizers import from_json
-from sonde.data.prepare.tokenizers.bert import SPECIALS, BertPieces, fit
+from sonde.data.prepare.tokenizers.bert import BertPieces, fit
 from sonde.data.split import Selection
 from sonde.errors import DataError, Problem, did_you_mean
 
@@ -84,25 +83,6 @@ class BertPreparation:
             return inputs
         values = examples.frame[self.columns[0]]
         return (*inputs, first_pieces(self.pieces, values if index is None else values.gather(index), length=self.length, most=self.words))
-
-    def passages(self, examples: Examples) -> tuple[np.ndarray, Passages, np.ndarray]:
-        """The documents of `examples` as pre-training reads them: pieces of all one after the other, int32; examples as stretches of them;
-        int64 (document + 1,): the first example of each document, and the number of all.
-        """
-        assert self.masking is not None
-        values = examples.frame[self.columns[0]].fill_null("").str.split("\n")
-        flat, counts = self.pieces.encode(values.explode().to_list())
-        filled = counts > 0  # a sentence of control characters has no piece
-        of = np.repeat(np.arange(len(values)), values.list.len().to_numpy())[filled]
-        sentences = np.bincount(of, minlength=len(values))
-        room = self.length - self.masking.specials
-        first, stop, document = stretches(counts[filled], sentences, room=room, least=self.masking.least)
-        edges = np.concatenate([[0], counts[filled].cumsum()])
-        starts = np.searchsorted(document, np.arange(len(values) + 1))
-        ordinary = [number for number, piece in enumerate(self.pieces.vocabulary) if piece not in SPECIALS]
-        tables = (torch.from_numpy(array) for array in (edges, first, stop, document))
-        facts = (inside_words(self.pieces.vocabulary), torch.tensor(ordinary), self.pieces.begin, self.pieces.separator, self.pieces.mask)
-        return flat, Passages(self.masking, self.length, *tables, *facts), starts
 
     def count(self, part: Selection) -> int:
         """About how many pieces the documents of a part have, from its first ones; 0 where rows are examples by themselves."""

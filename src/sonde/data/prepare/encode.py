@@ -13,6 +13,7 @@ from sonde.data.contents import Examples
 from sonde.data.prepare.bert import BertPreparation
 from sonde.data.prepare.columns import Columns, build_columns
 from sonde.data.prepare.fit import Fitted
+from sonde.data.prepare.passages import passages
 from sonde.data.prepare.questions import refuse, windows
 from sonde.data.prepare.stream import build_stream
 from sonde.data.prepare.target import Target
@@ -45,12 +46,12 @@ def encode_examples(
     fingerprint: str = "",
     on_error: Literal["stop", "skip"] = "stop",
 ) -> Encoded:
-    """All rows as tensors, as `build_columns` and `build_stream` say; documents to learn from as `BertPreparation.passages`, questions as `windows`."""
+    """All rows as tensors, as `build_columns` and `build_stream` say; documents to learn from as `passages`, questions as `windows`."""
     if isinstance(prep, TextPreparation) and prep.window:
         return Encoded(*build_stream(prep, examples, cache=cache, fingerprint=fingerprint))
     if isinstance(prep, BertPreparation) and prep.masking is not None and target is not None:
-        flat, passages, starts = prep.passages(examples)
-        return Encoded(Columns((torch.from_numpy(flat),), None, np.ones(len(passages.first), dtype=bool), passages=passages), starts)
+        flat, made, starts = passages(prep, examples)
+        return Encoded(Columns((torch.from_numpy(flat),), None, np.ones(len(made.first), dtype=bool), passages=made), starts)
     if isinstance(prep, BertPreparation) and prep.stride:
         return _questions(prep, target is not None, examples, on_error)
     return Encoded(build_columns(prep, target, examples, cache=cache, fingerprint=fingerprint, on_error=on_error))

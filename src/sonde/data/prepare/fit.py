@@ -12,9 +12,9 @@ from sonde import recipe
 from sonde.data.contents import SCENES, Content, Examples
 from sonde.data.prepare.bert import BertPreparation, fit_bert
 from sonde.data.prepare.images import ImagePreparation, fit_images
+from sonde.data.prepare.masked import Masking
 from sonde.data.prepare.options import positive
 from sonde.data.prepare.pairs import fit_source
-from sonde.data.prepare.passages import Masking
 from sonde.data.prepare.questions import fit_questions
 from sonde.data.prepare.scenes import ScenePreparation, fit_scenes
 from sonde.data.prepare.series import SeriesPreparation, fit_series

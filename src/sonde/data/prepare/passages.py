@@ -5,59 +5,16 @@ What is drawn anew each epoch (where a stretch is cut in two, what is masked) is
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sonde.errors import RecipeError
-
-SHARE: Final = 0.15  # of the pieces that are to be foretold, where the task does not say
-COUNTED: Final = 1_000  # documents whose pieces are counted to know about how many there are
-
-
-@dataclass(frozen=True)
-class Masking:
-    """The task's options that decide how examples are made.
-
-    `share` of the pieces is to be foretold; `whole_words`: all pieces of a word or none. `pairs`: an example is two texts, of which
-    the second follows the first or not.
-    """
-
-    share: float = SHARE
-    whole_words: bool = False
-    pairs: bool = True
-
-    @property
-    def least(self) -> int:
-        """Sentences of an example at least."""
-        return 2 if self.pairs else 1
-
-    @property
-    def specials(self) -> int:
-        """[CLS] and one [SEP] for each text."""
-        return 3 if self.pairs else 2
-
-    @staticmethod
-    def of_options(options: dict[str, Any]) -> Masking:
-        """From the task's options. Raises RecipeError for values that do not exist."""
-        share = options.get("share", SHARE)
-        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
-            remedy = "for example --set task.share=0.15"
-            raise RecipeError(f"task.share = {share!r} is not a number between 0 and 1", where="task.options", remedy=remedy)
-        flags = {}
-        for name, usual in (("whole_words", False), ("next_sentence", True)):
-            flags[name] = options.get(name, usual)
-            if not isinstance(flags[name], bool):
-                what = f"task.{name} = {flags[name]!r} is neither true nor false"
-                raise RecipeError(what, where="task.options", remedy=f"for example --set task.{name}={str(not usual).lower()}")
-        return Masking(float(share), flags["whole_words"], flags["next_sentence"])
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data: the arguments."""
-        return asdict(self)
+from sonde.data.contents import Examples
+from sonde.data.prepare.bert import BertPreparation
+from sonde.data.prepare.masked import Masking
+from sonde.data.prepare.tokenizers.bert import SPECIALS
 
 
 @dataclass(frozen=True)
@@ -112,3 +69,23 @@ def stretches(counts: np.ndarray, sentences: np.ndarray, *, room: int, least: in
 def inside_words(vocabulary: tuple[str, ...]) -> Tensor:
     """Bool (piece,): whether a piece goes on with a word."""
     return torch.tensor([piece.startswith("##") for piece in vocabulary])
+
+
+def passages(prep: BertPreparation, examples: Examples) -> tuple[np.ndarray, Passages, np.ndarray]:
+    """The documents of `examples` as pre-training reads them: pieces of all one after the other, int32; examples as stretches of them;
+    int64 (document + 1,): the first example of each document, and the number of all.
+    """
+    assert prep.masking is not None
+    values = examples.frame[prep.columns[0]].fill_null("").str.split("\n")
+    flat, counts = prep.pieces.encode(values.explode().to_list())
+    filled = counts > 0  # a sentence of control characters has no piece
+    of = np.repeat(np.arange(len(values)), values.list.len().to_numpy())[filled]
+    sentences = np.bincount(of, minlength=len(values))
+    room = prep.length - prep.masking.specials
+    first, stop, document = stretches(counts[filled], sentences, room=room, least=prep.masking.least)
+    edges = np.concatenate([[0], counts[filled].cumsum()])
+    starts = np.searchsorted(document, np.arange(len(values) + 1))
+    ordinary = [number for number, piece in enumerate(prep.pieces.vocabulary) if piece not in SPECIALS]
+    tables = (torch.from_numpy(array) for array in (edges, first, stop, document))
+    facts = (inside_words(prep.pieces.vocabulary), torch.tensor(ordinary), prep.pieces.begin, prep.pieces.separator, prep.pieces.mask)
+    return flat, Passages(prep.masking, prep.length, *tables, *facts), starts

@@ -23,10 +23,9 @@ from sonde.data.prepare.tokenizers.bert import BertPieces, fit
 from sonde.data.split import Selection
 from sonde.errors import DataError, Problem, RecipeError
 
-LENGTH: Final = 384  # pieces of a row where the recipe does not say; these and the next two are the published code's
+LENGTH: Final = 384  # pieces of a row where the recipe does not say; this and the next two are the published code's
 STRIDE: Final = 128
 QUESTION: Final = 64  # pieces of a question that are read at most, and never more than half of the row
-ANSWER: Final = 30  # pieces of an answer at most
 
 
 @dataclass(frozen=True)
