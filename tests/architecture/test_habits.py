@@ -17,7 +17,7 @@ MAY_TAKE_KEYWORDS = {
     "sonde:train": "the flags of the command line, checked against the recipe with the nearest name",
 }
 # Pairs hand a layer's weights to both sides by their published names, such as norm1.weight, which are no Python names.
-NAMES_OF_WEIGHTS = {f"sonde.verify.{name}" for name in ("cases", "layers", "losses", "sequences", "training", "translators")}
+NAMES_OF_WEIGHTS = {f"sonde.verify.{name}" for name in ("bert", "cases", "layers", "losses", "sequences", "training", "translators")}
 # The one place that opens PyTorch's own files, with weights_only=True.
 OPENS_PYTORCH_FILES = "sonde.models.weights"
 CODE_LOADERS = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}

@@ -51,7 +51,7 @@ REGIONS = {"before": (100, 100), "after": (64, 50), "regions": 32, "anchor": 16,
 TWO_STAGES = {"width": 16, "blocks": (1, 1, 1, 1), "bottleneck": False, "pyramid": 32, "dense": 128} | REGIONS
 TRIALS |= {
     "faster-rcnn": Trial(TWO_STAGES, steps=60, rate=3e-3),
-    "mask-rcnn": Trial(TWO_STAGES | {"mask": 16}, steps=60, rate=3e-3),
+    "mask-rcnn": Trial(TWO_STAGES | {"mask": 16}, steps=100, rate=3e-3),
     "fast-rcnn": Trial({"blocks": (1, 1, 1, 1, 1), "batch_norm": True, "scale": 1 / 4, "halvings": 3, "dense": 512, "dropout": 0.0, "lowest": 0.0},
         steps=50, rate=2e-3),
     "rcnn": Trial({"blocks": (1, 1, 1, 1, 1), "batch_norm": True, "scale": 1 / 4, "halvings": 3, "warp": 32, "dense": 1024, "dropout": 0.0,
