@@ -56,11 +56,11 @@ class MaskedLanguageModelling:
 
         The output, (batch, step, 2), has −ln p and whether the likeliest was right of each masked piece, in the first column of the pair.
         """
-        targets = known(batch)
+        targets, (tokens, lengths) = known(batch), batch.inputs
         masked = targets != NO_TARGET
         masked[:, 0] = False  # there stands the pair's class
         places = masked.flatten().nonzero()[:, 0]
-        words, follows = pre_trained(model).pretraining(*batch.inputs, places)
+        words, follows = pre_trained(model).pretraining(tokens, lengths, places)
         word_nats, word_scores = token_cross_entropy(words, targets.flatten()[places])
         classes = targets[:, 0] if self.pairs else torch.full_like(targets[:, 0], NO_TARGET)
         pair_nats, pair_scores = token_cross_entropy(follows, classes)

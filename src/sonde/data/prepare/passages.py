@@ -86,6 +86,17 @@ def passages(prep: BertPreparation, examples: Examples) -> tuple[np.ndarray, Pas
     edges = np.concatenate([[0], counts[filled].cumsum()])
     starts = np.searchsorted(document, np.arange(len(values) + 1))
     ordinary = [number for number, piece in enumerate(prep.pieces.vocabulary) if piece not in SPECIALS]
-    tables = (torch.from_numpy(array) for array in (edges, first, stop, document))
-    facts = (inside_words(prep.pieces.vocabulary), torch.tensor(ordinary), prep.pieces.begin, prep.pieces.separator, prep.pieces.mask)
-    return flat, Passages(prep.masking, prep.length, *tables, *facts), starts
+    made = Passages(
+        prep.masking,
+        prep.length,
+        edges=torch.from_numpy(edges),
+        first=torch.from_numpy(first),
+        stop=torch.from_numpy(stop),
+        document=torch.from_numpy(document),
+        inside=inside_words(prep.pieces.vocabulary),
+        ordinary=torch.tensor(ordinary),
+        begin=prep.pieces.begin,
+        separator=prep.pieces.separator,
+        mask=prep.pieces.mask,
+    )
+    return flat, made, starts

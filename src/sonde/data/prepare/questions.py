@@ -19,7 +19,7 @@ from sonde import recipe
 from sonde.data.contents import Examples
 from sonde.data.prepare.bert import BertPreparation
 from sonde.data.prepare.options import positive
-from sonde.data.prepare.tokenizers.bert import BertPieces, fit
+from sonde.data.prepare.tokenizers.bert import FLOOR, MOST, BertPieces, fit
 from sonde.data.split import Selection
 from sonde.errors import DataError, Problem, RecipeError
 
@@ -54,10 +54,9 @@ def fit_questions(train: Selection, data: recipe.Data, options: dict[str, Any], 
     """
     frame = train.examples.frame.select("question", "context")[train.index]
     if pieces is None:
-        options_of = {"most": data.vocabulary, "floor": data.floor}
-        known = {key: value for key, value in options_of.items() if value is not None}
         texts = [*frame["question"].to_list(), *frame["context"].unique(maintain_order=True).to_list()]
-        pieces = fit(texts, lower=data.text_form != "raw", **known)
+        most, floor = data.vocabulary or MOST, FLOOR if data.floor is None else data.floor
+        pieces = fit(texts, lower=data.text_form != "raw", most=most, floor=floor)
     length = data.length or LENGTH
     if length < 8:
         raise RecipeError(f"a row of {length} pieces has no room for a question and a paragraph", where="data.length", remedy="--length 64 or more")

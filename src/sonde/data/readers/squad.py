@@ -26,7 +26,11 @@ from sonde.recipe import Data
 
 MARK: Final = b'"paragraphs"'
 SHOWN: Final = 40  # letters of an answer that a message shows
-SCHEMA: Final = {"id": pl.String, "title": pl.String, "question": pl.String, "context": pl.String, "answers": pl.List(pl.String), "starts": pl.List(pl.Int64)}
+SCHEMA: Final[dict[str, pl.DataType]] = {
+    **dict.fromkeys(("id", "title", "question", "context"), pl.String()),
+    "answers": pl.List(pl.String),
+    "starts": pl.List(pl.Int64),
+}
 
 
 def is_squad(path: Path) -> bool:
