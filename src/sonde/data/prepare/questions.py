@@ -61,9 +61,10 @@ def fit_questions(train: Selection, data: recipe.Data, options: dict[str, Any], 
     if length < 8:
         raise RecipeError(f"a row of {length} pieces has no room for a question and a paragraph", where="data.length", remedy="--length 64 or more")
     stride = positive(options, "stride", default=min(STRIDE, max(1, length // 3)))
-    if stride > length // 2 - 3:
+    most = length - 3 - min(QUESTION, (length - 3) // 2)  # pieces of a paragraph beside the longest question
+    if stride > most:
         what = f"windows of {length} pieces that begin {stride} pieces after each other may leave some out beside a long question"
-        raise RecipeError(what, where="task.stride", remedy=f"use --set task.stride={max(1, length // 3)} or less")
+        raise RecipeError(what, where="task.stride", remedy=f"use --set task.stride={most} or less")
     return BertPreparation(("question", "context"), pieces, length, stride=stride)
 
 
