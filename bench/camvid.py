@@ -30,8 +30,9 @@ def _scores(run: Path) -> list[Row]:
     counts = explained["confusion"]["counts"]
     ious = [each["iou"] for each in explained["segmentation"]["classes"] if each["iou"] is not None]
     right = sum(row[number] for number, row in enumerate(counts)) / sum(map(sum, counts))
+    pictures = f"{explained['segmentation']['pictures']} {explained['part']} pictures"
     rows = [
-        Row(f"camvid: mean IoU of {len(ious)} classes, {explained['segmentation']['pictures']} {explained['part']} pictures", [sum(ious) / len(ious)], at_least=0.40),
+        Row(f"camvid: mean IoU of {len(ious)} classes, {pictures}", [sum(ious) / len(ious)], at_least=0.40),
         Row("camvid: pixel accuracy", [right], at_least=0.80),
     ]
     return rows + [Row(f"camvid: IoU of {each['class']}", [each["iou"]]) for each in explained["segmentation"]["classes"] if each["iou"] is not None]

@@ -98,7 +98,7 @@ def test_what_cannot_be_painted(pictures: tuple[Path, Path], tmp_path: Path, run
     with pytest.raises(DataError, match=r"at 256 pixels of its longer side this picture of 500×4 is 2 pixels thin"):
         scaled(np.zeros((4, 500, 3), dtype=np.uint8), 256, "strip.png")
     (tmp_path / "no.png").write_text("no")
-    with pytest.raises(DataError, match="no.png"):
+    with pytest.raises(DataError, match=r"no\.png"):
         paint(tmp_path / "no.png", pictures[1], weights=str(run.path))
     with pytest.raises(RecipeError, match="there are no such weights"):
         paint(*pictures, weights="nowhere")

@@ -87,7 +87,9 @@ def paint(
     sizes = scales(manner.size)
     torch.manual_seed(manner.seed)
     now: Tensor | None = None
-    began, first, last = time.perf_counter(), {}, {}
+    first: dict[str, float] = {}
+    last: dict[str, float] = {}
+    began = time.perf_counter()
     for size in sizes:
         shown, painted = (scaled(picture, size, str(path)).to(device) for picture, path in zip(pictures, (content, style), strict=True))
         start = _started(manner, shown) if now is None else F.interpolate(now, shown.shape[2:], mode="bicubic", align_corners=False).clamp(0, 255)

@@ -66,8 +66,8 @@ STARTED = {("sonde.training.launch", "sonde.fit"): "what a new process is starte
 
 # package → areas, or single modules, that may import it (also inside functions).
 UPPER = frozenset(
-    {"detections", "segments", "predictions", "run", "finetune", "writing", "word_vectors", "embeddings", "experiment", "record", "fit", "explain", "cost", "export"}
-    | {"search", "sklearn", "style", "verify"}
+    {"detections", "segments", "predictions", "run", "finetune", "writing", "word_vectors", "embeddings", "experiment", "record", "fit"}
+    | {"explain", "cost", "export", "search", "sklearn", "style", "verify"}
 )
 OUTSIDE: dict[str, frozenset[str]] = {
     "torch": frozenset({"ops", "nn", "models", "optim", "metrics", "data", "tasks", "training"}) | UPPER,

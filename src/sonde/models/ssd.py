@@ -196,6 +196,8 @@ class Heads(nn.Module):
 class SSD(nn.Module):
     """Body and heads. Class 0 of the heads is background."""
 
+    weights: Tensor
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config

@@ -101,6 +101,8 @@ class Yolo(nn.Module):
     }
     classifiers: ClassVar[tuple[str, ...]] = tuple(f"heads.{level}.classes" for level in range(len(STRIDES)))
 
+    weights: Tensor
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config

@@ -11,6 +11,7 @@ from torch import Tensor
 from sonde.metrics.bleu import sentence_bleu
 from sonde.models import ngram as fast_ngram
 from sonde.ops.beam_search import beam_search as fast_beam_search
+from sonde.ops.decode import State
 from sonde.scratch import ngram as scratch_ngram
 from sonde.scratch.beam_search import beam_search as scratch_beam_search
 from sonde.scratch.bleu import bleu as scratch_bleu
@@ -57,9 +58,11 @@ def beam_search() -> Pair:
     def fast(logits: Tensor, width: int, steps: int) -> tuple[Tensor, ...]:
         rows = len(logits)
 
-        def advance(tokens: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        def advance(tokens: Tensor, state: State) -> tuple[Tensor, State]:
             """Row r of the state: which of the tables, and the token before the last one."""
-            which, before = state if state is not None else (torch.arange(rows), torch.zeros(rows, dtype=torch.int64))
+            which, before = (torch.arange(rows), torch.zeros(rows, dtype=torch.int64)) if state is None else state
+            assert isinstance(which, Tensor)
+            assert isinstance(before, Tensor)
             return logits[which, before, tokens[:, -1]][:, None], (which, tokens[:, -1])
 
         found = fast_beam_search(advance, torch.zeros((rows, 1), dtype=torch.int64), None, width=width, length=steps, end=END, pad=-1)

@@ -20,7 +20,7 @@ from sonde import recipe
 from sonde.data.contents import Examples
 from sonde.data.prepare.masked import COUNTED, Masking
 from sonde.data.prepare.tokenizers import from_json
-from sonde.data.prepare.tokenizers.bert import BertPieces, fit
+from sonde.data.prepare.tokenizers.bert import FLOOR, MOST, BertPieces, fit
 from sonde.data.split import Selection
 from sonde.errors import DataError, Problem, did_you_mean
 
@@ -69,7 +69,7 @@ class BertPreparation:
     def inspect(self, examples: Examples, index: np.ndarray | None = None) -> tuple[tuple[np.ndarray, ...], list[Problem]]:
         """As `encode`; a row without a single token is a problem."""
         texts = self._cut(examples, index)
-        empty = np.flatnonzero(sum(lengths for _, lengths in texts) == 0)
+        empty = np.flatnonzero(_together(texts) == 0)
         problems = []
         for place in empty:
             row = int(place if index is None else index[place])
@@ -98,7 +98,7 @@ class BertPreparation:
         if self.masking is not None or self.stride:
             return 0
         room = self.length - 1 - len(self.columns)
-        return int((sum(lengths for _, lengths in self._cut(part.examples, part.index)) > room).sum())
+        return int((_together(self._cut(part.examples, part.index)) > room).sum())
 
     def describe(self) -> list[dict[str, str]]:
         """The columns and what is done with them."""
@@ -203,6 +203,11 @@ def _put(out: np.ndarray, flat: np.ndarray, counts: np.ndarray, kept: np.ndarray
     out[row, at[row] + place] = flat[starts[row] + place]
 
 
+def _together(texts: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """How many pieces the texts of each row have."""
+    return np.sum([lengths for _, lengths in texts], axis=0)
+
+
 def fit_bert(
     train: Selection, data: recipe.Data, *, columns: Sequence[str], pieces: BertPieces | None = None, masking: Masking | None = None
 ) -> BertPreparation:
@@ -213,13 +218,12 @@ def fit_bert(
     values = [train.examples.frame[name] for name in columns]
     if pieces is None:
         texts = chain.from_iterable(_texts(some, train.index) for some in values)
-        options = {"most": data.vocabulary, "floor": data.floor}
-        known = {key: value for key, value in options.items() if value is not None}
-        pieces = fit(texts, lower=data.text_form != "raw", **known)
+        most, floor = data.vocabulary or MOST, FLOOR if data.floor is None else data.floor
+        pieces = fit(texts, lower=data.text_form != "raw", most=most, floor=floor)
     longest = 0
     for start in range(0, len(train), CHUNK):
         index = train.index[start : start + CHUNK]
-        longest = max(longest, int(sum(cut(pieces, some.gather(index))[1] for some in values).max(initial=0)))
+        longest = max(longest, int(_together([cut(pieces, some.gather(index)) for some in values]).max(initial=0)))
     if not longest:
         named = " and ".join(repr(name) for name in columns)
         raise DataError(Problem("error", f"column {named}", "the training part has no text", "name another column with --text"))
