@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sonde.errors import RecipeError
+from sonde.nn.dense import Dense
 from sonde.nn.dropout import Dropout
 from sonde.ops.attention import Mask, dot_product_attention, dot_product_weights, length_mask
 
@@ -108,9 +109,9 @@ class SelfAttention(nn.Module):
             what = f"a width of {config.width} cannot be cut into {config.heads} heads"
             raise RecipeError(what, where="model.config", remedy="choose a model.heads that divides model.width")
         self.heads = config.heads
-        self.query = nn.Linear(config.width, config.width)
-        self.key = nn.Linear(config.width, config.width)
-        self.value = nn.Linear(config.width, config.width)
+        self.query = Dense(config.width, config.width)
+        self.key = Dense(config.width, config.width)
+        self.value = Dense(config.width, config.width)
         self.dropout = Dropout(config.attention_dropout)
         self.seen: list[Tensor] | None = None  # where the weights of each call are put, while somebody looks (nn/attention.py)
 
@@ -130,7 +131,7 @@ class Output(nn.Module):
 
     def __init__(self, width_in: int, config: Config) -> None:
         super().__init__()
-        self.dense = nn.Linear(width_in, config.width)
+        self.dense = Dense(width_in, config.width)
         self.LayerNorm = nn.LayerNorm(config.width, eps=EPSILON)
         self.dropout = Dropout(config.dropout)
 
@@ -157,7 +158,7 @@ class Intermediate(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.dense = nn.Linear(config.width, config.hidden or 4 * config.width)
+        self.dense = Dense(config.width, config.hidden or 4 * config.width)
 
     def forward(self, x: Hidden) -> Float[Tensor, "batch step columns"]:
         return F.gelu(self.dense(x))

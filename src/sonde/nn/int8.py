@@ -59,7 +59,7 @@ class Int8Linear(nn.Module):
 
 def to_int8(module: nn.Module) -> int:
     """Put an Int8Linear in the place of every dense layer inside of `module`; how many there were."""
-    layers = [(name, layer) for name, layer in module.named_modules() if type(layer) is nn.Linear]
+    layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, nn.Linear)]
     for name, layer in layers:
         parent, _, last = name.rpartition(".")
         setattr(module.get_submodule(parent), last, Int8Linear(layer))
