@@ -15,7 +15,7 @@ from sonde.data.prepare.images import ImagePreparation
 from sonde.data.prepare.series import SeriesPreparation
 from sonde.data.prepare.table import TablePreparation
 from sonde.data.prepare.target import fit_target
-from sonde.errors import RunError
+from sonde.errors import RecipeError, RunError
 from sonde.recipe import Data
 
 CASES: list[tuple[Content, str, str, type]] = [
@@ -55,3 +55,10 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         path.write_text(damaged)
         with pytest.raises(RunError, match="the preprocessing is damaged"):
             load_preparation(tmp_path)
+
+
+@pytest.mark.parametrize("task", ["language-modelling", "word-vectors", "translation"])
+def test_specials_round_each_text_are_not_for_running_text(task: str) -> None:
+    content = table({"text": ["a b", "c d"], "y": [0, 1]})
+    with pytest.raises(RecipeError, match=f"the tokeniser bert puts specials round each text, and {task} has none"):
+        fit_preparation(content, everything(content), Data(tokenizer="bert"), task=task, targets=())

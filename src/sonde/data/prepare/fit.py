@@ -28,6 +28,8 @@ from sonde.errors import RecipeError, RunError
 
 FORMAT = 1
 FILE = "preparation.json"
+# Tasks that read or write running text, or words.
+WRITTEN = ("language-modelling", "word-vectors", "translation")
 
 
 class Preparation(Protocol):
@@ -83,6 +85,9 @@ def fit_preparation(
         return fit_images(train, data)
     if content.kind in SCENES:
         return fit_scenes(train, data)
+    if data.tokenizer == "bert" and task in WRITTEN:
+        remedy = "use --tokenizer wordpiece or bpe; `bert` is for models that read whole texts"
+        raise RecipeError(f"the tokeniser bert puts specials round each text, and {task} has none", where="--tokenizer", remedy=remedy)
     if content.kind == "questions":
         return fit_questions(train, data, options or {}, pieces=pieces)
     if task == "masked-language-modelling":
