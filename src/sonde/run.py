@@ -198,7 +198,8 @@ class Run:
             where = self.device.type if self.device.type != "cpu" else "this build of PyTorch"
             raise RunError(f"there is no int8 on {where}", where="--int8", remedy="predict with --device cpu on an x86 processor, or leave --int8 out")
         for run in self.folds or [self]:
-            to_int8(run.model.float().network.bert.encoder)
+            model: Any = run.model.float()
+            to_int8(model.network.bert.encoder)
         return self
 
     def part(self, name: str) -> tuple[Columns, np.ndarray, Examples]:
