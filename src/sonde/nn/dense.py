@@ -22,7 +22,8 @@ class Dense(nn.Linear):
         if not _HAS_KERNEL or torch.compiler.is_compiling() or torch.is_grad_enabled() or not (x.is_cpu and self.weight.is_cpu):
             return super().forward(x)
         plain = x.dtype == self.weight.dtype == torch.float32 and x.numel() >= ROWS * self.in_features
-        if not plain or torch.is_autocast_enabled("cpu") or torch.jit.is_tracing() or _get_current_dispatch_mode() is not None:
+        traced = torch.jit.is_tracing()  # type: ignore[attr-defined]
+        if not plain or torch.is_autocast_enabled("cpu") or traced or _get_current_dispatch_mode() is not None:
             return super().forward(x)
         y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
         return y
