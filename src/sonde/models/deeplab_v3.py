@@ -20,10 +20,8 @@ from sonde.models import resnet
 from sonde.nn.batch_norm import BatchNorm
 from sonde.nn.dropout import Dropout
 from sonde.nn.enlarge import to_size
-from sonde.nn.fcn_head import fcn_head
+from sonde.nn.fcn_head import fcn_head, keys_of_backbone, main_and_auxiliary
 from sonde.nn.sizes import Stem
-
-AUXILIARY_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ class DeepLabV3(nn.Module):
 
     def body_keys(self) -> dict[str, str]:
         """The backbone's weights are a classifier's of the same name without `backbone.`."""
-        return {name: name.removeprefix("backbone.") for name in self.state_dict() if name.startswith("backbone.")}
+        return keys_of_backbone(self)
 
     def forward(self, pictures: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class height width"]:
         """Logits of each pixel."""
@@ -131,11 +129,7 @@ class DeepLabV3(nn.Module):
 
     def all_outputs(self, pictures: Float[Tensor, "batch channel height width"]) -> tuple[Tensor, tuple[tuple[float, Tensor], ...]]:
         """Logits, and the auxiliary ones with the weight of their loss, for training."""
-        *_, middle, last = self.backbone.maps(pictures)
-        logits = to_size(self.classifier(last), pictures)
-        if self.aux_classifier is None:
-            return logits, ()
-        return logits, ((AUXILIARY_WEIGHT, to_size(self.aux_classifier(middle), pictures)),)
+        return main_and_auxiliary(self.backbone.maps(pictures), pictures, self.classifier, self.aux_classifier)
 
 
 def build(config: Config) -> DeepLabV3:

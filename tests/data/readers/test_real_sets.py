@@ -142,7 +142,9 @@ def test_daily_views_that_are_not_in_order() -> None:
     assert [round(float(np.exp(value))) for value in (frame["y"].min(), frame["y"].max())] == [59, 8583]  # type: ignore[call-overload]
 
 
-def test_class_folders_of_a_detection_set_are_none(sonde_data: Path) -> None:
-    """One folder of pictures beside one of annotations is no set of class folders."""
-    (problem,) = open_data(sonde_data / "raccoon", Data()).problems
-    assert problem.found == "there is only one class, 'images'"
+def test_a_folder_of_pictures_beside_one_of_annotations_is_a_detection_set(sonde_data: Path) -> None:
+    """And no set of class folders with the one class `images`."""
+    content = open_data(sonde_data / "raccoon", Data())
+    assert content.kind == "boxes"
+    assert {part: len(examples) for part, examples in content.parts.items()} == {"train": 160, "test": 40}
+    assert sum(examples.frame["boxes"].list.len().sum() for examples in content.parts.values()) == 217
