@@ -41,6 +41,9 @@ def counted_apart(name: str) -> int:
 
     from sonde.cost.source import find
     from sonde.models.airbench import Whitening
+    from sonde.models.rcnn import RCNN
+    from sonde.nn.enlarge import Enlarge
+    from sonde.nn.prepared import Prepared
 
     total = 0
 
@@ -55,6 +58,10 @@ def counted_apart(name: str) -> int:
                 height, width = given[0].shape[2:]
                 places = (height + 2 * int(module.padding[0]) - module.kernel_size[0] + 1) * (width + 2 * int(module.padding[1]) - module.kernel_size[1] + 1)
             total += out.shape[0] * out.shape[1] * places * module.in_channels // module.groups * kernel
+        elif isinstance(module, nn.ConvTranspose2d):  # each number of the input is spread by a kernel to each output channel of its group
+            total += given[0].numel() * module.out_channels // module.groups * module.kernel_size[0] * module.kernel_size[1]
+        elif isinstance(module, Enlarge):
+            total += given[0].numel() * module.weight[0].numel()
         elif isinstance(module, Whitening):  # a convolution with weights that are not learnt
             total += out.numel() * 2 * 2 * given[0].shape[1]
 
@@ -65,6 +72,9 @@ def counted_apart(name: str) -> int:
             module.register_forward_hook(hook)
         with torch.no_grad():
             model(*inputs)
+    network = model.network if isinstance(model, Prepared) else model
+    if isinstance(network, RCNN):  # fitted, not trained: they are no layers
+        total += network.proposals.most * (network.svm.weight.numel() + network.box.weight.numel())
     return total
 
 
