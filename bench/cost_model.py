@@ -43,7 +43,6 @@ def counted_apart(name: str) -> int:
     from sonde.models.airbench import Whitening
     from sonde.models.rcnn import RCNN
     from sonde.nn.enlarge import Enlarge
-    from sonde.nn.prepared import Prepared
 
     total = 0
 
@@ -72,9 +71,9 @@ def counted_apart(name: str) -> int:
             module.register_forward_hook(hook)
         with torch.no_grad():
             model(*inputs)
-    network = model.network if isinstance(model, Prepared) else model
-    if isinstance(network, RCNN):  # fitted, not trained: they are no layers
-        total += network.proposals.most * (network.svm.weight.numel() + network.box.weight.numel())
+    for network in model.modules():
+        if isinstance(network, RCNN):  # its machines are fitted, not trained, and no layers
+            total += network.proposals.most * (network.svm.weight.numel() + network.box.weight.numel())
     return total
 
 
