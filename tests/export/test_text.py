@@ -27,12 +27,18 @@ from sonde.export.numpy_runtime.language_model import LanguageModel
 from sonde.export.numpy_runtime.model import Model, load
 from sonde.export.numpy_runtime.problem import PredictError
 from sonde.export.numpy_runtime.text import formed, tokenizer_of
+from sonde.export.numpy_runtime.translator import Translator
 from sonde.nn.sequence import language_model
 from sonde.recipe import Recipe
 from sonde.run import Run
 from sonde.writing import Manner, continued, whole
 
-LINES = ("the time machine stood still", "it is a way of moving, in time", "the traveller came back; nobody saw", "time is only a kind of space!")
+LINES = (
+    "the time machine stood still",
+    "it is a way of moving, in time",
+    "the traveller came back; nobody saw",
+    "time is only a kind of space!",
+)
 MARKS = "we'll, they've; 1895 ½² 時間 Äß é — «time»\u2003\u00a0  \n\t don't <eos> ##s"
 TOKENIZERS: dict[str, Tokenizer] = {
     "characters": characters.fit(LINES),
@@ -54,7 +60,9 @@ def saved(preparation: TextPreparation) -> dict[str, Any]:
 @pytest.mark.parametrize("name", TOKENIZERS)
 @pytest.mark.parametrize("form", ["raw", "lower", "letters"])
 @settings(max_examples=25, deadline=None)
-@given(text=st.one_of(st.text(), st.text("the time\n\t.!Äß'lvs19½時<> #\u2003\x1f\u180e"), st.sampled_from((*LINES, MARKS, "a" * 101 + " b"))))
+@given(
+    text=st.one_of(st.text(), st.text("the time\n\t.!Äß'lvs19½時<> #\u2003\x1f\u180e"), st.sampled_from((*LINES, MARKS, "a" * 101 + " b")))
+)
 def test_tokens_are_those_of_the_run(name: str, form: Form, text: str) -> None:
     preparation = TextPreparation("text", TOKENIZERS[name], form, window=8, length=8)
     ours, _ = preparation.tokens([text])
@@ -88,9 +96,23 @@ def trained(folder: Path, name: str, **changed: dict[str, object]) -> Run:
     return fit.train(recipe.replace(**changed), out=folder / name, pages=False)
 
 
-@pytest.mark.parametrize(("model", "tokenizer"), [("gru", "characters"), ("lstm", "words"), ("rnn", "bpe"), ("gru", "wordpiece")])
-def test_a_language_model_reads_and_writes_as_the_run_does(tmp_path: Path, model: str, tokenizer: str) -> None:
-    run = trained(tmp_path, model, data={"tokenizer": tokenizer})
+WRITERS: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("gru", {}, "characters"),
+    ("lstm", {}, "words"),
+    ("rnn", {}, "bpe"),
+    ("gru", {}, "wordpiece"),
+    ("markov-linear", {"window": 4}, "characters"),
+    ("markov-mlp", {"window": 1}, "words"),
+    ("transformer-decoder", {"heads": 2}, "characters"),
+    ("transformer-decoder", {"heads": 2, "length": 9, "positions": "learned", "norm": "post", "tied": True}, "words"),
+    ("transformer-decoder", {"heads": 2, "length": 5, "positions": "sinusoidal"}, "bpe"),
+)
+
+
+@pytest.mark.parametrize(("model", "config", "tokenizer"), WRITERS)
+def test_a_language_model_reads_and_writes_as_the_run_does(tmp_path: Path, model: str, config: dict[str, Any], tokenizer: str) -> None:
+    width = {"embedding" if model.startswith("markov") else "width": 8}
+    run = trained(tmp_path, model, data={"tokenizer": tokenizer}, model={"name": model, "config": width | config})
     done = numpy_export.export(run, tmp_path / "out")
     assert done.difference < 1e-5
     assert done.checked == 256
@@ -124,6 +146,49 @@ def test_the_folder_writes_alone(tmp_path: Path) -> None:
     exported = load(tmp_path / "out")
     with pytest.raises(PredictError, match=r"0: there is no text\n.*at least one character"):
         exported.predict([""])
+
+
+TRANSLATORS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+    ("seq2seq-gru", {"hidden": 12}, {}),
+    ("seq2seq-lstm-attention", {"hidden": 12}, {"beam": 3}),
+    ("seq2seq-rnn-attention", {"hidden": 12, "attention": "dot"}, {}),
+    ("transformer", {"heads": 2, "layers": 2}, {}),
+    ("transformer", {"heads": 2, "layers": 1, "norm": "post", "tied": "all", "positions": "rotary"}, {"beam": 3, "shared": True}),
+    ("transformer", {"heads": 2, "layers": 1, "tied": "none", "positions": "learned"}, {"longest": 6}),
+)
+FRENCH = {"he": "il", "she": "elle", "came": "est venu", "went": "allait", "home": "chez soi", "here": "ici"}
+
+
+@pytest.mark.parametrize(("model", "config", "options"), TRANSLATORS)
+def test_a_translator_writes_what_the_run_writes(tmp_path: Path, model: str, config: dict[str, Any], options: dict[str, Any]) -> None:
+    said = [
+        f"{who} {what} {where} {row}."
+        for row in range(4)
+        for who in ("he", "she")
+        for what in ("came", "went")
+        for where in ("home", "here")
+    ]
+    lines = [f"{text}\t{' '.join(FRENCH.get(word, word) for word in text.split())}" for text in said]
+    (tmp_path / "pairs.tsv").write_text("\n".join(lines) + "\n")
+    recipe = Recipe().replace(
+        data={"path": str(tmp_path / "pairs.tsv")},
+        task={"name": "translation", "options": options},
+        model={"name": model, "config": {"width": 12} | config},
+        optim={"lr": 0.02},
+        training={"epochs": 4, "batch_size": 8, "compile": False},
+    )
+    run = fit.train(recipe, out=tmp_path / "run", pages=False)
+    done = numpy_export.export(run, tmp_path / "out")
+    assert done.difference < 1e-5
+    exported = load(tmp_path / "out")
+    assert isinstance(exported, Translator)
+    ours = run.predict(str(tmp_path / "pairs.tsv"))["prediction"].to_list()
+    assert any(ours)
+    assert exported.predict(said)["prediction"] == ours
+    (tmp_path / "new.txt").write_text("\n".join(said) + "\n")
+    told = alone(tmp_path / "out", "new.txt", cwd=tmp_path)
+    assert [row["prediction"] for row in csv.DictReader(io.StringIO(told.stdout))] == ours, told.stderr
+    assert alone(tmp_path / "out", "--text", said[2], cwd=tmp_path).stdout == ours[2] + "\n"
 
 
 @pytest.mark.parametrize("tokenizer", ["words", "bpe", "wordpiece"])
@@ -177,11 +242,13 @@ def test_tokens_have_the_form_that_they_have_in_the_run(token: str) -> None:
     assert tagged.form_of(token) == tokens.form_of(token)
 
 
-def test_what_has_no_state_of_one_size_is_refused(tmp_path: Path) -> None:
+def test_what_cannot_go_from_token_to_token_is_refused(tmp_path: Path) -> None:
     both = trained(tmp_path, "gru", model={"name": "gru", "config": {"width": 8, "bidirectional": True}})
-    with pytest.raises(RunError, match=r"no state of one size.*\n.*rnn, gru or lstm in one direction"):
+    with pytest.raises(RunError, match=r"reads what follows a token as well.*\n.*train one that reads in one direction"):
         numpy_export.export(both, tmp_path / "out")
     vars(both)["folds"] = [both]
-    with pytest.raises(RunError, match=r"the folds of a language model have states of their own, and no mean\n.*sonde export \S+gru --to numpy"):
+    with pytest.raises(
+        RunError, match=r"the folds of a model that writes have states of their own, and no mean\n.*sonde export \S+gru --to numpy"
+    ):
         numpy_export.export(both, tmp_path / "out")
     assert not (tmp_path / "out").exists()

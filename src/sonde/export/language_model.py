@@ -1,23 +1,28 @@
-"""A language model for NumPy alone: one token and the state in, logits and the next state out."""
+"""Models that foretell tokens for NumPy alone: language models and translators as modules of tensors in, tensors out."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sonde.data.prepare.tokenizers import BEGIN
 from sonde.errors import RunError, SondeError
 from sonde.export.numpy_runtime.language_model import LanguageModel
-from sonde.nn.sequence import carries_state, language_model, network_of, tensors
+from sonde.export.numpy_runtime.translator import Translator
+from sonde.nn.sequence import State, carries_state, language_model, network_of, tensors, translator
+from sonde.ops.growing import Common
 from sonde.run import Run
 
 ROWS, STEPS = 4, 64  # of the text that is compared
 
 
 class Stepping(nn.Module):
-    """`advance` by one token, with a state that is always there: tensors in, tensors out."""
+    """`advance` by one token, with a state that is always there."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -29,21 +34,97 @@ class Stepping(nn.Module):
         return (logits[:, -1], *tensors(after))
 
 
-def stepping(run: Run) -> tuple[Stepping, tuple[Tensor, ...]]:
-    """The module that is written, and inputs of it. Raises RunError for a language model without a state of one size."""
+class Anew(nn.Module):
+    """All that is looked back on, read at once."""
+
+    def __init__(self, network: nn.Module, form: State = None) -> None:
+        super().__init__()
+        self.network, self.form = network, form
+
+    def forward(self, tokens: Tensor, *state: Tensor) -> Tensor:
+        """From tokens int64 (row, step), and what a translator's encoder gave: logits (row, step, token)."""
+        if self.form is None:
+            logits: Tensor = self.network(tokens)
+            return logits
+        given = iter(state)
+        whole = tuple(part if isinstance(part, Common) else next(given) for part in self.form)
+        with nothing_kept(self.network):
+            return translator(self.network).advance(tokens, whole)[0]
+
+
+class Encoding(nn.Module):
+    """What a translator's decoder needs to know of a source, as tensors."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
+        """From tokens int64 (row, length) and lengths int64 (row,)."""
+        with nothing_kept(self.network):
+            state = translator(self.network).encode(tokens, lengths)
+        return tuple(part for part in state or () if isinstance(part, Tensor))
+
+
+@contextmanager
+def nothing_kept(network: nn.Module) -> Iterator[None]:
+    """While this is open, `network` takes itself for one in training, whose state is tensors, while its layers, dropout among them, do not."""
+    network.training = True
+    try:
+        yield
+    finally:
+        network.training = False
+
+
+def foretelling(run: Run) -> tuple[nn.Module, tuple[Tensor, ...], dict[str, Any]]:
+    """The module of a language model, inputs of it, and what preprocessing.json says of how it is called. Raises RunError for one that
+    looks ahead."""
     network = network_of(run.model).eval()
-    if not carries_state(network):
-        what = "this language model has no state of one size that goes from token to token, so that it cannot be exported"
-        raise RunError(what, where=str(run.path), remedy="use the run with PyTorch (`sonde predict`), or train rnn, gru or lstm in one direction")
     first = torch.zeros(ROWS, 1, dtype=torch.int64)
+    if carries_state(network):
+        with torch.no_grad():
+            state = tensors(language_model(network).advance(first, None)[1])
+        described = {"state": [list(part.shape[1:]) for part in state], "dtype": str(state[0].dtype).removeprefix("torch.")}
+        # Before its first token a text has, for a model of a window, marks of its own; a recurrent state is 0.
+        mark = int(getattr(network, "begin", 0))
+        return Stepping(network).eval(), (first, *(torch.full_like(part, mark) for part in state)), described | {"first": mark}
+    looks_back = getattr(network, "looks_back", None)
+    if looks_back is None:
+        what = "this language model reads what follows a token as well, so that it cannot go from token to token"
+        raise RunError(
+            what, where=str(run.path), remedy="use the run with PyTorch (`sonde predict`), or train one that reads in one direction"
+        )
+    length, kept = looks_back
+    return Anew(network).eval(), (torch.ones(ROWS, length, dtype=torch.int64),), {"looks_back": length, "kept": kept}
+
+
+def translating(run: Run) -> tuple[tuple[nn.Module, tuple[Tensor, ...]], tuple[nn.Module, tuple[Tensor, ...]], dict[str, Any]]:
+    """The encoder and inputs of it, the decoder and inputs of it, and what preprocessing.json says of how the decoder is called."""
+    network = network_of(run.model).eval()
+    tokens, lengths = sources_of(run)
     with torch.no_grad():
-        _, state = language_model(network).advance(first, None)
-    return Stepping(network), (first, *(torch.zeros_like(part) for part in tensors(state)))
+        grows = not all(isinstance(part, Tensor) for part in translator(network).encode(tokens, lengths) or ())
+        with nothing_kept(network):
+            form = translator(network).encode(tokens, lengths)
+        read = Encoding(network).eval()(tokens, lengths)
+    encoder = Encoding(network).eval(), (tokens, lengths)
+    if grows:
+        longest = run.task.longest  # type: ignore[attr-defined]
+        target = torch.full((len(tokens), longest), BEGIN)
+        return encoder, (Anew(network, form).eval(), (target, *read)), {"looks_back": longest, "kept": 0}
+    return encoder, (Stepping(network).eval(), (torch.full((len(tokens), 1), BEGIN), *read)), {"state": []}
 
 
-def described(inputs: tuple[Tensor, ...]) -> dict[str, Any]:
-    """What preprocessing.json says of the state."""
-    return {"state": [list(part.shape[1:]) for part in inputs[1:]], "dtype": str(inputs[1].dtype).removeprefix("torch.")}
+def sources_of(run: Run) -> tuple[Tensor, Tensor]:
+    """Sources to compare with, tokens int64 (row, length) and lengths: the first of the training part, or drawn ones without it."""
+    try:
+        columns, index, _ = run.part("train")
+        tokens, lengths = (np.resize(each.numpy()[index[:ROWS]], (ROWS, *each.shape[1:])) for each in columns.inputs)
+    except SondeError:
+        draw, sizes = np.random.default_rng(0), run.preparation.sizes
+        lengths = draw.integers(1, sizes["length"] + 1, ROWS)
+        tokens = draw.integers(1, sizes["vocabulary"], (ROWS, sizes["length"])) * (np.arange(sizes["length"]) < lengths[:, None])
+    return torch.from_numpy(tokens.astype(np.int64)), torch.from_numpy(lengths.astype(np.int64))
 
 
 def text_of(run: Run) -> np.ndarray:
@@ -63,4 +144,18 @@ def compare_text(exported: LanguageModel, run: Run) -> tuple[float, int]:
     with torch.no_grad():
         ours = language_model(run.model).advance(torch.from_numpy(tokens), None)[0].numpy()
     theirs, _ = exported.read(tokens)
-    return float(np.abs(ours - theirs).max() / max(float(np.abs(ours).max()), 1e-30)), tokens.size
+    return _difference(ours, theirs), tokens.size
+
+
+def compare_translations(exported: Translator, run: Run) -> tuple[float, int]:
+    """The largest difference of logits along what the run writes, relative to the largest of them, and of how many sources."""
+    network, (tokens, lengths) = translator(run.model), sources_of(run)
+    with torch.no_grad():
+        written = run.task.predict(run.model, (tokens, lengths))
+        target = torch.cat([torch.full((len(written), 1), BEGIN), written[:, :-1]], dim=1)
+        ours = network.advance(target, network.encode(tokens, lengths))[0].numpy()
+    return _difference(ours, exported.read(tokens.numpy(), lengths.numpy(), target.numpy())), len(tokens)
+
+
+def _difference(ours: np.ndarray, theirs: np.ndarray) -> float:
+    return float(np.abs(ours - theirs).max() / max(float(np.abs(ours).max()), 1e-30))

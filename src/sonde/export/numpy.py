@@ -6,8 +6,8 @@
     predict.py            `python predict.py new.csv`, or `from predict import load`
     numpy_runtime/        what predict.py runs
 
-Of a K-fold the first three stand below folds/1, folds/2 …, one for each of its models. Before the folder gets its name, its
-predictions for examples of the training part are compared with the run's own.
+Of a K-fold the first three stand below folds/1, folds/2 …, one for each of its models; a translator has the first two twice, below
+encoder/ and decoder/. Before the folder gets its name, its predictions for examples of the training part are compared with the run's own.
 """
 
 from __future__ import annotations
@@ -25,16 +25,23 @@ from sonde.export import numpy_runtime
 from sonde.export.check import compare, compare_inputs, examples_of, refuse_apart
 from sonde.export.folder import Exported, size_of, written_whole
 from sonde.export.graph import write_graph
-from sonde.export.language_model import compare_text, described, stepping
+from sonde.export.language_model import compare_text, compare_translations, foretelling, translating
 from sonde.export.numpy_runtime.language_model import LanguageModel
 from sonde.export.numpy_runtime.model import Model, load
+from sonde.export.numpy_runtime.translator import Translator
 from sonde.export.preprocessing import describe
 from sonde.run import Run
 from sonde.tasks import Task
 from sonde.tasks.language_modelling import LanguageModelling
+from sonde.tasks.translation import Translation
 
 # What the graph's inputs are called, where there may be several.
-INPUTS = {"table": ("numbers", "categories"), "text": ("tokens", "lengths"), "tagged": ("tokens", "lengths"), "running-text": ("tokens", "state", "memory")}
+INPUTS = {
+    "table": ("numbers", "categories"),
+    "text": ("tokens", "lengths"),
+    "tagged": ("tokens", "lengths"),
+    "running-text": ("tokens", "state", "memory"),
+}
 
 PREDICT = '''"""Predict with this exported model: `python predict.py new.csv`, or in Python
 
@@ -54,9 +61,10 @@ from numpy_runtime.command import main
 from numpy_runtime.language_model import LanguageModel
 from numpy_runtime.model import Folds, Model
 from numpy_runtime.model import load as load_folder
+from numpy_runtime.translator import Translator
 
 
-def load(folder: "str | Path" = FOLDER) -> "Model | Folds | LanguageModel":
+def load(folder: "str | Path" = FOLDER) -> "Model | Folds | LanguageModel | Translator":
     """The model in an exported folder (default: this one). Its `predict` takes a path, an array or rows, and gives columns by name;
     a language model has `write` too."""
     return load_folder(folder)
@@ -87,9 +95,9 @@ def export(run: Run, folder: Path) -> Exported:
     Raises RunError for a model with an operation that NumPy's side lacks, and predictions that are not the run's own to 1e-5;
     UsageError for a folder that holds something else. Nothing half written is left.
     """
-    if run.folds and isinstance(run.folds[0].task, LanguageModelling):
+    if run.folds and isinstance(run.folds[0].task, (LanguageModelling, Translation)):
         remedy = f"export one of its folds: sonde export {run.folds[0].path} --to numpy"
-        raise RunError("the folds of a language model have states of their own, and no mean", where=str(run.path), remedy=remedy)
+        raise RunError("the folds of a model that writes have states of their own, and no mean", where=str(run.path), remedy=remedy)
     with written_whole(folder, lambda path: (path / "predict.py").exists() and (path / "numpy_runtime").is_dir()) as beside:
         done = [_export_one(fold, beside / "folds" / fold.path.name) for fold in run.folds] or [_export_one(run, beside)]
         _write_program(beside)
@@ -101,26 +109,36 @@ def export(run: Run, folder: Path) -> Exported:
 def _export_one(run: Run, folder: Path) -> tuple[float, int, str]:
     """A run of one model into a new folder: the largest difference found, on how many examples, of what."""
     run.to("cpu")
-    preprocessing = describe(run)
-    model: nn.Module = Predicting(run.model, run.task).eval()
-    if isinstance(run.task, LanguageModelling):
-        model, inputs = stepping(run)
-        preprocessing |= described(inputs)
-        examples, said = None, "tokens of running text"
-    else:
-        inputs, examples, said = examples_of(run)
+    where, preprocessing = str(run.path), describe(run)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_model(model, inputs, preprocessing, folder, where=str(run.path))
-    exported, checked = load(folder), len(inputs[0])
-    if isinstance(exported, LanguageModel):
+    if isinstance(run.task, Translation):
+        *graphs, preprocessing["decoder"] = translating(run)
+        for name, (part, inputs) in zip(("encoder", "decoder"), graphs, strict=True):
+            (folder / name).mkdir(exist_ok=True)
+            _write_graph(part, inputs, tuple(f"input{place}" for place in range(len(inputs))), folder / name, where=where)
+        _write_json(preprocessing, folder)
+        exported = load(folder)
+        assert isinstance(exported, Translator)
+        difference, checked = compare_translations(exported, run)
+        refuse_apart(difference, where=where)
+        return difference, checked, "sources and what the run writes of them"
+    if isinstance(run.task, LanguageModelling):
+        model, inputs, preprocessing["decoder"] = foretelling(run)
+        _write_model(model, inputs, preprocessing, folder, where=where)
+        exported = load(folder)
+        assert isinstance(exported, LanguageModel)
         difference, checked = compare_text(exported, run)
-        refuse_apart(difference, where=str(run.path))
-    else:
-        assert isinstance(exported, Model)
-        difference = compare(exported, model, inputs, where=str(run.path))
-        if examples is not None:
-            compare_inputs(exported, examples, inputs, where=str(run.path))
-    return difference, checked, said
+        refuse_apart(difference, where=where)
+        return difference, checked, "tokens of running text"
+    model = Predicting(run.model, run.task).eval()
+    inputs, examples, said = examples_of(run)
+    _write_model(model, inputs, preprocessing, folder, where=where)
+    exported = load(folder)
+    assert isinstance(exported, Model)
+    difference = compare(exported, model, inputs, where=where)
+    if examples is not None:
+        compare_inputs(exported, examples, inputs, where=where)
+    return difference, len(inputs[0]), said
 
 
 def write(model: nn.Module, inputs: tuple[Tensor, ...], preprocessing: dict[str, Any], folder: Path) -> None:
@@ -131,9 +149,17 @@ def write(model: nn.Module, inputs: tuple[Tensor, ...], preprocessing: dict[str,
 
 def _write_model(model: nn.Module, inputs: tuple[Tensor, ...], preprocessing: dict[str, Any], folder: Path, *, where: str) -> None:
     names = INPUTS.get(preprocessing["kind"], (preprocessing["kind"],))
-    written = write_graph(model, inputs, names=names[: len(inputs)], where=where)
+    _write_graph(model, inputs, names[: len(inputs)], folder, where=where)
+    _write_json(preprocessing, folder)
+
+
+def _write_graph(model: nn.Module, inputs: tuple[Tensor, ...], names: tuple[str, ...], folder: Path, *, where: str) -> None:
+    written = write_graph(model, inputs, names=names, where=where)
     safetensors.torch.save_file(written.weights, folder / "weights.safetensors")
     (folder / "graph.json").write_text(json.dumps(written.graph, indent=1), encoding="utf-8")
+
+
+def _write_json(preprocessing: dict[str, Any], folder: Path) -> None:
     (folder / "preprocessing.json").write_text(json.dumps(preprocessing, ensure_ascii=False, indent=1), encoding="utf-8")
 
 

@@ -20,6 +20,7 @@ from sonde.tasks.language_modelling import LanguageModelling
 from sonde.tasks.multi_label_classification import MultiLabelClassification
 from sonde.tasks.regression import Regression
 from sonde.tasks.tagging import Tagging
+from sonde.tasks.translation import Translation
 
 
 def describe(run: Run) -> dict[str, Any]:
@@ -63,6 +64,9 @@ def answer(task: Task, outputs: int, *, where: str) -> dict[str, Any]:
         return {"kind": "next-token"}
     if isinstance(task, Tagging):
         return {"kind": "tags", "classes": list(task.classes)}
+    if isinstance(task, Translation):
+        saved = task.tokenizer.to_json()
+        return {"kind": "translation", "tokenizer": saved | character_classes(saved["name"]), "beam": task.beam, "longest": task.longest}
     what = f"predictions of the task {type(task).__name__} cannot be exported"
     raise RunError(what, where=where, remedy="use the run with PyTorch (`sonde predict`)")
 

@@ -69,6 +69,11 @@ class TransformerDecoder(nn.Module):
             self.output = output_layer(config.width, config.outputs)
 
     @property
+    def looks_back(self) -> tuple[int, int]:
+        """How many tokens are looked back on at most, and how many of them are the past where it begins anew."""
+        return self.length, self.length // 2
+
+    @property
     def stages(self) -> dict[str, tuple[str, ...]]:
         """Embedding, blocks one by one, output."""
         blocks = {f"stage{number}": (f"blocks.{number - 1}",) for number in range(1, len(self.blocks) + 1)}
@@ -91,7 +96,7 @@ class TransformerDecoder(nn.Module):
         place = 0
         while place < tokens.shape[1] or not parts:
             if said is not None and said.length >= self.length:
-                before = said.tensor[:, -(self.length // 2) :] if self.length > 1 else said.tensor[:, :0]
+                before = said.tensor[:, said.length - self.looks_back[1] :]
                 said, pasts = Growing(before, steps=1), self._read(before, ())[1]
             piece = tokens[:, place : place + self.length - (0 if said is None else said.length)]
             features, pasts = self._read(piece, pasts)

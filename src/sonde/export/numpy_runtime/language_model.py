@@ -6,31 +6,23 @@ from typing import Any
 
 import numpy as np
 
+from .foretelling import Foretelling, State, log_softmax
 from .graph import Graph
 from .problem import PredictError
 from .subwords import SPECIALS, UNKNOWN
 from .text import formed, read_texts, tokenizer_of
-
-State = tuple[np.ndarray, ...]
 
 
 class LanguageModel:
     """What `load` gives for a language model."""
 
     def __init__(self, graph: Graph, preprocessing: dict[str, Any]) -> None:
-        self.graph, self.preprocessing = graph, preprocessing
+        self.preprocessing, self.advance = preprocessing, Foretelling(graph, preprocessing["decoder"])
         self.tokenizer = tokenizer_of(preprocessing["preparation"])
 
     def read(self, tokens: np.ndarray, state: State | None = None) -> tuple[np.ndarray, State]:
         """Logits (row, step, token) after each of `tokens` int64 (row, step), and the state to go on from (None: the first one)."""
-        if state is None:
-            state = tuple(np.zeros((len(tokens), *shape), dtype=self.preprocessing["dtype"]) for shape in self.preprocessing["state"])
-        found = []
-        for step in range(tokens.shape[1]):
-            logits, *rest = self.graph.run(tokens[:, step : step + 1], *state)
-            found.append(logits)
-            state = tuple(rest)
-        return np.stack(found, axis=1), state
+        return self.advance(tokens, self.advance.first(len(tokens)) if state is None else state)
 
     def write(self, prompt: str = "", *, length: int = 200, temperature: float = 0.0, seed: int = 0) -> str:
         """What the model writes after `prompt`: `length` tokens, the likeliest each time, or drawn at a `temperature` above 0."""
@@ -57,7 +49,7 @@ class LanguageModel:
         answer: dict[str, list[Any]] = {"name": names, "tokens": [], "unknown": [], "perplexity": [], "prediction": [], "probability": []}
         for name, text in zip(names, texts, strict=True):
             tokens = self._tokens(text, name)
-            log_p = _log_softmax(self.read(tokens[None])[0][0].astype(np.float64))
+            log_p = log_softmax(self.read(tokens[None])[0][0])
             following = log_p[np.arange(len(tokens) - 1), tokens[1:]]
             answer["tokens"].append(len(tokens))
             answer["unknown"].append(int((tokens == UNKNOWN).sum()))
@@ -71,8 +63,3 @@ class LanguageModel:
         if not len(tokens):
             raise PredictError("there is no text", where=where, remedy="give at least one character")
         return tokens
-
-
-def _log_softmax(scores: np.ndarray) -> np.ndarray:
-    shifted: np.ndarray = scores - scores.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -13,6 +13,7 @@ from . import pictures, series, tables, tagged, text
 from .graph import Graph, read_json
 from .language_model import LanguageModel
 from .problem import PredictError
+from .translator import Translator
 
 # kind of preprocessing → encode(source, preprocessing) -> (names, inputs). A kind that is not here cannot be exported.
 PREPROCESSING: dict[str, Callable[[Any, dict[str, Any]], tuple[list[str], tuple[np.ndarray, ...]]]] = {
@@ -95,11 +96,13 @@ class Folds:
         return {"name": encoded[0][0], **self.models[0].answer(outputs)}
 
 
-def load(folder: str | Path) -> Model | Folds | LanguageModel:
+def load(folder: str | Path) -> Model | Folds | LanguageModel | Translator:
     """The model in an exported folder."""
     folder = Path(folder)
     if (folder / "folds").is_dir():
         folds = sorted((folder / "folds").iterdir(), key=lambda fold: int(fold.name))
         return Folds([Model(Graph.load(fold), read_json(fold / "preprocessing.json")) for fold in folds])
     preprocessing = read_json(folder / "preprocessing.json")
+    if preprocessing["answer"]["kind"] == "translation":
+        return Translator(Graph.load(folder / "encoder"), Graph.load(folder / "decoder"), preprocessing)
     return (LanguageModel if preprocessing["kind"] == "running-text" else Model)(Graph.load(folder), preprocessing)
