@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 
 from sonde.cost.account import account
-from sonde.cost.calibration import Clock, Sample, convolution_shapes, logs, matrix_features
+from sonde.cost.calibration import Clock, Sample, convolution_kind, convolution_shapes, first_shapes, logs, matrix_features
 from sonde.cost.source import find
 from sonde.cost.step_time import Calibration, Surface
 
@@ -29,7 +30,8 @@ def test_amounts_are_interpolated_on_a_line() -> None:
 
 def made(seconds: float) -> Calibration:
     """A machine on which everything goes on at one speed."""
-    kinds = {"convolution": 9, "convolution backward": 10, "matrix": 4, "pool": 3, "pool backward": 3}
+    kinds = {f"{first}convolution{way}": 11 for first in ("", "first ") for way in ("", " backward")}
+    kinds |= {"matrix": 4, "pool": 3, "pool backward": 3}
     samples = [Sample(kind, (float(i),) * size, 1.0, seconds) for kind, size in kinds.items() for i in (0, 8)]
     one = ("plain", "one", "function", "reduction", "strided", "softmax", "norm", "plain backward", "one backward", "strided backward", "norm backward")
     samples += [Sample(kind, (float(i),), 2.0**i, 2.0**i * seconds) for kind in one for i in (2, 10)]
@@ -47,15 +49,22 @@ def test_every_operation_of_the_models_has_a_kind(name: str) -> None:
 
 
 def test_the_sample_of_shapes_is_fixed_and_spans_what_networks_are_made_of() -> None:
-    shapes = convolution_shapes()
-    assert shapes == convolution_shapes()
-    assert {kernel for _, _, kernel, *_ in shapes} == {1, 3, 5, 7, 11}
+    shapes, first = convolution_shapes(), first_shapes()
+    assert (shapes, first) == (convolution_shapes(), first_shapes())
+    assert {kernel for _, _, kernel, *_ in (*shapes, *first)} == {1, 3, 5, 6, 7, 11}
     assert {stride for *_, stride, _ in shapes} >= {1, 2}
-    assert min(channels for channels, *_ in shapes) <= 3 and max(channels for channels, *_ in shapes) > 300
+    assert min(channels for channels, *_ in shapes) > 3 and max(channels for channels, *_ in shapes) > 300
+    assert {channels for channels, *_ in first} == {1, 3} and min(out for _, out, *_ in first) < 8
     assert any(groups > 1 for *_, groups in shapes)
+    assert {convolution_kind(channels, groups) for channels, *_, groups in shapes} == {"convolution"}
+    assert {convolution_kind(channels, groups) for channels, *_, groups in first} == {"first convolution"}
 
 
-def test_the_clock_takes_the_shortest_time() -> None:
+def test_the_clock_takes_the_median_and_looks_at_what_is_warm() -> None:
     clock, calls = Clock(), list[int]()
-    assert 0 <= clock.warm(calls.append, 1) < 0.1
-    assert len(calls) >= 4
+    for take in (clock.hot, clock.warm, clock.cold):
+        calls.clear()
+        assert 0 <= take(calls.append, 1) < 0.1
+        assert len(calls) >= 4
+    waits = iter((0.0, *(0.002, 0.03) * 10))
+    assert 0.002 <= clock.hot(lambda: time.sleep(next(waits))) < 0.03

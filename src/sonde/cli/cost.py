@@ -156,7 +156,7 @@ def _predicted(bill: Cost) -> dict[str, float]:
     from sonde.cost.step_time import calibration, is_calibrated
 
     if not is_calibrated():
-        say("measuring how fast operations are on this machine, half a minute, once …")
+        say("measuring how fast operations are on this machine, a minute or so, once …")
     found = calibration()
     return {"step_seconds": found.step(bill)}
 

@@ -1,13 +1,14 @@
 """How fast this machine does the operations of neural networks: a fixed sample of shapes, each run a few times.
 
 The sample is drawn once and for all from ranges that networks are made of (channels, kernels, picture sizes, batches); no network is run. Forward
-operations find their inputs where the operation before left them, in the cache; backward ones come back to what was made long ago, so the cache
-is filled with something else before.
+operations find their inputs where the operation before left them, in the cache, and write to memory that the cache has long forgotten, as what they
+give is kept for the backward pass; backward ones come back to what was made long ago, so all of it is out of the cache.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from sonde.cost.probes import MEGA
 from sonde.optim import optimizers
 
 Features = tuple[float, ...]
+LANES = 16  # float32 numbers of the widest vectors, and the channels that kernels are written for
 aten = torch.ops.aten
 
 
@@ -40,9 +42,15 @@ def logs(*sizes: int | float) -> Features:
 
 
 def convolution_features(channels: int, out: int, area: int, places: int, batch: int, stride: int, groups: int) -> Features:
-    """What the speed of a convolution depends on; `channels` and `out` are those of one group. Vectors are full with whole eights of them."""
-    odd = [0.0 if size % 8 == 0 else 2.0 for size in (channels, out)]
-    return (*logs(channels, out, area, places, batch, stride, groups), *odd)
+    """What the speed of a convolution depends on; `channels` and `out` are those of one group.
+
+    Beside the sizes: what is lost where channels do not fill vectors of 16, multiply-adds a number, and the larger of input and output. With these
+    three a measurement that is left out is foretold from the others to 0.48 and 0.51 octaves, forward and backward, without them to 0.67 and 0.71.
+    """
+    lost = [2 * math.log2(math.ceil(size / LANES) * LANES / size) for size in (channels, out)]
+    read, written = batch * places * channels * groups * stride**2, batch * places * out * groups
+    dense = written * channels * area / (read + written + channels * out * area * groups)
+    return (*logs(channels, out, area, places, batch, stride, groups), *lost, math.log2(dense), math.log2(max(read, written)))
 
 
 def matrix_features(many: int, rows: int, inner: int, columns: int) -> Features:
@@ -51,37 +59,47 @@ def matrix_features(many: int, rows: int, inner: int, columns: int) -> Features:
 
 
 def samples() -> Iterator[Sample]:
-    """All measurements, one after the other; half a minute or so on two cores."""
+    """All measurements, one after the other; a minute or so on two cores."""
     clock = Clock()
     for measure in (_convolutions, _matrices, _elementwise, _pools, _attention, _recurrent, _updates, _calls):
         yield from measure(clock)
 
 
 class Clock:
-    """Takes times: the shortest of several runs, as whatever else the machine does can only make them longer."""
+    """Takes times: the median of several runs, as a step is made of typical ones."""
 
     def __init__(self) -> None:
-        self.other = torch.ones(16 * MEGA)
+        self.other = torch.ones(32 * MEGA)
+
+    def hot(self, run: Callable[..., object], *given: Any) -> float:
+        """Seconds of `run(*given)` when it has just run: all that it touches is in the cache."""
+        return self._median(run, given, lambda: None)
 
     def warm(self, run: Callable[..., object], *given: Any) -> float:
-        """Seconds of `run(*given)` when it has just run."""
-        return self._shortest(run, given, cold=False)
+        """The same when what is given has just been made, and the cache holds something else besides."""
+
+        def before() -> None:
+            self.other.add_(1)
+            for each in given:
+                if isinstance(each, Tensor):
+                    each.detach().sum()
+
+        return self._median(run, given, before)
 
     def cold(self, run: Callable[..., object], *given: Any) -> float:
         """The same when the cache is full of something else."""
-        return self._shortest(run, given, cold=True)
+        return self._median(run, given, lambda: self.other.add_(1))
 
-    def _shortest(self, run: Callable[..., object], given: tuple[Any, ...], *, cold: bool) -> float:
+    def _median(self, run: Callable[..., object], given: tuple[Any, ...], before: Callable[[], object]) -> float:
         run(*given)
         times: list[float] = []
         began = time.perf_counter()
-        while len(times) < 3 or (len(times) < 10 and time.perf_counter() - began < 0.05):
-            if cold:
-                self.other.add_(1)
+        while len(times) < 3 or (len(times) < 11 and time.perf_counter() - began < 0.08):
+            before()
             started = time.perf_counter()
             run(*given)
             times.append(time.perf_counter() - started)
-        return min(times)
+        return statistics.median(times)
 
 
 def _spread(number: int, dimensions: int) -> list[float]:
@@ -92,51 +110,75 @@ def _spread(number: int, dimensions: int) -> list[float]:
     return [(0.5 + (number + 1) * ratio ** -(i + 1)) % 1.0 for i in range(dimensions)]
 
 
-def convolution_shapes(count: int = 96) -> list[tuple[int, int, int, int, int, int, int]]:
-    """(Channels, outputs, kernel, side of the output, batch, stride, groups): the fixed sample, of 2¹⁹ to 2²⁹ multiply-adds each."""
-    found: list[tuple[int, int, int, int, int, int, int]] = []
+FEW = 3  # channels of a first layer: grey or coloured pictures
+Shape = tuple[int, int, int, int, int, int, int]
+
+
+def convolution_shapes(count: int = 96) -> list[Shape]:
+    """(Channels, outputs, kernel, side of the output, batch, stride, groups): the fixed sample, of 2¹⁹ to 2³¹ multiply-adds each."""
+    found: list[Shape] = []
     number = 0
     while len(found) < count:
         a, b, c, d, e, f, g = _spread(number, 7)
         number += 1
-        kernel = (1, 1, 3, 3, 3, 3, 5, 7, 11)[int(c * 9)]
-        stride = 1 if f < 0.75 else 4 if kernel == 11 else 2
-        first = a < 0.12  # a network's first layer, of grey or coloured pictures
-        channels = (1, 3)[int(a / 0.06)] if first else _channels(a, g)
-        groups = channels if not first and g > 0.95 else 1
+        kernel = (1, 1, 3, 3, 3, 3, 5, 7)[int(c * 8)]
+        channels = _channels(a, g)
+        groups = channels if g > 0.95 else 1
         out = channels if groups > 1 else _channels(b, g)
-        side, batch = round(2 ** (0.6 + 6.2 * d)), round(2 ** (8 * e))
-        work = batch * side * side * out * (channels // groups) * kernel * kernel
-        largest = 4 * batch * max(channels * (side * stride) ** 2, out * side * side)
-        if 2**19 <= work <= 2**29 and largest <= 48 * MEGA and kernel <= 2 * side + 1:
-            found.append((channels, out, kernel, side, batch, stride, groups))
+        found += _fitting((channels, out, kernel, round(2 ** (0.6 + 6.2 * d)), round(2 ** (8 * e)), 1 if f < 0.75 else 2, groups))
     return found
 
 
+def first_shapes(count: int = 40) -> list[Shape]:
+    """The same for first layers, of few channels: kernels are larger, batches too, and nobody takes a gradient."""
+    found: list[Shape] = []
+    number = 0
+    while len(found) < count:
+        a, b, c, d, e, f = _spread(number, 6)
+        number += 1
+        kernel = (3, 3, 5, 6, 7, 11)[int(c * 6)]
+        stride = 4 if kernel == 11 else 1 if f < 0.6 else 2
+        found += _fitting(((1, FEW)[int(2 * a)], _channels(0.7 * b, e), kernel, round(2 ** (3 + 4 * d)), round(2 ** (3 + 9 * e)), stride, 1))
+    return found
+
+
+def _fitting(shape: Shape) -> list[Shape]:
+    """The shape where it is neither too small nor too large to be run a few times, else none."""
+    channels, out, kernel, side, batch, stride, groups = shape
+    work = batch * side * side * out * (channels // groups) * kernel * kernel
+    largest = 4 * batch * max(channels * (side * stride) ** 2, out * side * side)
+    return [shape] if 2**19 <= work <= 2**31 and largest <= 128 * MEGA and kernel <= 2 * side + 1 else []
+
+
 def _channels(share: float, odd: float) -> int:
-    """From 8 to 512, mostly whole sixteens, as networks have them."""
-    size = 2 ** (3 + 6 * share)
-    return round(size) if odd < 0.1 else 16 * max(1, round(size / 16))
+    """From 4 to 512, mostly whole sixteens, as networks have them."""
+    size = 2 ** (2 + 7 * share)
+    return round(size) if odd < 0.1 or size < 12 else 16 * max(1, round(size / 16))
 
 
 def _convolutions(clock: Clock) -> Iterator[Sample]:
-    for channels, out, kernel, side, batch, stride, groups in convolution_shapes():
+    for channels, out, kernel, side, batch, stride, groups in (*convolution_shapes(), *first_shapes()):
         x, w = torch.rand(batch, channels, side * stride, side * stride), torch.rand(out, channels // groups, kernel, kernel)
         rest = ([stride] * 2, [kernel // 2] * 2, [1, 1], False, [0, 0], groups)
         y: Tensor = aten.convolution(x, w, None, *rest)
         features = convolution_features(channels // groups, out // groups, kernel**2, y.shape[2] * y.shape[3], batch, stride, groups)
         work = y.numel() * math.prod(w.shape[1:])
-        yield Sample("convolution", features, work, clock.warm(aten.convolution, x, w, None, *rest))
-        # A first layer has nobody to pass a gradient on to.
-        both = channels > 3
+        kind = convolution_kind(channels, groups)
+        yield Sample(kind, features, work, clock.warm(aten.convolution, x, w, None, *rest))
+        both = kind == "convolution"  # a first layer has nobody to pass a gradient on to
         seconds = clock.cold(aten.convolution_backward, torch.rand_like(y), x, w, None, *rest, [both, True, False])
-        yield Sample("convolution backward", (*features, 0.0 if both else 2.0), work * (1 + both), seconds)
+        yield Sample(f"{kind} backward", features, work * (1 + both), seconds)
+
+
+def convolution_kind(channels: int, groups: int) -> str:
+    """Convolutions of few channels are run by other kernels than the rest."""
+    return "first convolution" if channels <= FEW and groups == 1 else "convolution"
 
 
 def _matrices(clock: Clock) -> Iterator[Sample]:
-    for number in range(36):
+    for number in range(40):
         rows, inner, columns = (round(2 ** (2 + 10 * each)) for each in _spread(number, 3))
-        if 2**12 <= rows * inner * columns <= 2**29:
+        if 2**12 <= rows * inner * columns <= 2**31:
             a, b = torch.rand(rows, inner), torch.rand(columns, inner).t()
             yield Sample("matrix", matrix_features(1, rows, inner, columns), rows * inner * columns, clock.warm(torch.mm, a, b))
     for number in range(12):
@@ -167,12 +209,12 @@ def _elementwise(clock: Clock) -> Iterator[Sample]:
         x = torch.rand(max(1, 2**power // (side * side * channels)), channels, side, side)
         y, size = torch.rand_like(x), 4 * x.numel()
         for name, (run, arrays) in _ELEMENTWISE.items():
-            take = clock.cold if name.endswith("backward") and power > 12 else clock.warm
+            take = clock.hot if power <= 12 else clock.cold if name.endswith("backward") else clock.warm
             yield Sample(name, logs(arrays * size), arrays * size, take(run, x, y))
         weight = torch.ones(channels)
         _, mean, inverse = torch.native_batch_norm(x, weight, weight, None, None, True, 0.1, 1e-5)
         given = (y, x, weight, None, None, mean, inverse, True, 1e-5, [True] * 3)
-        take = clock.cold if power > 12 else clock.warm
+        take = clock.cold if power > 12 else clock.hot
         yield Sample("norm backward", logs(3 * size), 3 * size, take(aten.native_batch_norm_backward, *given))
 
 
@@ -224,10 +266,10 @@ def _updates(clock: Clock) -> Iterator[Sample]:
 def _calls(clock: Clock) -> Iterator[Sample]:
     """What calling costs beside the work: a long chain of layers on one number, forward and backward; seeing a tensor otherwise; new memory."""
     chain, x = nn.Sequential(*[nn.LeakyReLU() for _ in range(100)]), torch.ones(16, requires_grad=True)
-    bare = clock.warm(lambda: [aten.relu(x.detach()) for _ in range(100)])
-    yield Sample("call", (), 1, max(0.0, clock.warm(chain, x) - bare) / 100)
-    yield Sample("call backward", (), 1, max(0.0, clock.warm(_gradients, chain(x).sum(), [x]) - bare) / 100)
-    yield Sample("view", (), 1, clock.warm(lambda: [x.view(4, 4) for _ in range(100)]) / 100)
+    bare = clock.hot(lambda: [aten.relu(x.detach()) for _ in range(100)])
+    yield Sample("call", (), 1, max(0.0, clock.hot(chain, x) - bare) / 100)
+    yield Sample("call backward", (), 1, max(0.0, clock.hot(_gradients, chain(x).sum(), [x]) - bare) / 100)
+    yield Sample("view", (), 1, clock.hot(lambda: [x.view(4, 4) for _ in range(100)]) / 100)
     kept = torch.empty(16 * MEGA)
-    anew = clock.warm(lambda: torch.empty(16 * MEGA).fill_(1.0)) - clock.warm(kept.fill_, 1.0)
-    yield Sample("fresh", (), 1, max(0.0, anew) / (64 * MEGA))
+    turns = [clock.hot(lambda: torch.empty(16 * MEGA).fill_(1.0)) - clock.hot(kept.fill_, 1.0) for _ in range(5)]
+    yield Sample("fresh", (), 1, max(0.0, statistics.median(turns)) / (64 * MEGA))

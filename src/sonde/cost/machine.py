@@ -18,7 +18,7 @@ from sonde.cost import probes
 from sonde.data.readers.cache import cache_folder, kept
 from sonde.training.world import choose_device
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

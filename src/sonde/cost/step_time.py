@@ -23,12 +23,12 @@ import torch
 from torch import Tensor
 
 from sonde.cost.account import Cost
-from sonde.cost.calibration import Features, Sample, convolution_features, logs, matrix_features, samples
+from sonde.cost.calibration import Features, Sample, convolution_features, convolution_kind, logs, matrix_features, samples
 from sonde.cost.machine import key
 from sonde.cost.operations import Operation
 from sonde.data.readers.cache import cache_folder, kept
 
-LENGTH = 3.0  # octaves over which a shape tells of another one
+LENGTH = 5.0  # octaves over which a shape tells of another one
 NOISE = 0.05  # variance of a measured logarithm
 HELD = 64 * 2**20  # bytes that the allocator keeps for the next step instead of handing them back
 
@@ -148,14 +148,13 @@ class Calibration:
         return self.surfaces[kind].seconds(logs(moved), moved)
 
     def _convolution(self, operation: Operation) -> float:
-        stride, groups, places, by_input, by_weights = operation.geometry
+        stride, groups, places, *_ = operation.geometry
         backward = operation.name == "convolution_backward"
         x, w = operation.shapes[1:3] if backward else operation.shapes[:2]
         features = convolution_features(w[1], max(1, w[0] // groups), math.prod(w[2:]), places, x[0], stride, groups)
-        if not backward:
-            return self.surfaces["convolution"].seconds(features, operation.multiply_adds)
-        both = bool(by_input and by_weights)
-        return self.surfaces["convolution backward"].seconds((*features, 0.0 if both else 2.0), operation.multiply_adds)
+        kind = convolution_kind(x[1], groups)
+        # What makes only one of two gradients is given the work of one.
+        return self.surfaces[f"{kind} backward" if backward else kind].seconds(features, operation.multiply_adds)
 
     def update(self, optimizer: str, tensors: int, weights: int) -> float:
         """An optimiser's step: so much at all, so much a tensor, so much a number."""
