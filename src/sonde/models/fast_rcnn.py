@@ -15,10 +15,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sonde.models import vgg
-from sonde.nn.dropout import Dropout
 from sonde.nn.initialise import initialise_relu_network
 from sonde.nn.prepared import Terms
-from sonde.nn.regions import Predictor, Sampling, Threshold, best_of_regions, keys_of, region_losses, sample
+from sonde.nn.regions import Predictor, Sampling, Threshold, best_of_regions, keys_of, one_by_one, region_losses, sample
 from sonde.nn.selective_proposals import SelectiveProposals
 from sonde.nn.sizes import scaled
 from sonde.nn.truths import truths_of
@@ -76,10 +75,7 @@ class FastRCNN(nn.Module):
         self.halvings = config.halvings
         dense = scaled(config.dense, config.scale)
         inputs = scaled(vgg.WIDTHS[-1], config.scale) * BINS**2
-        self.classifier = nn.Sequential(
-            nn.Linear(inputs, dense), nn.ReLU(), Dropout(config.dropout),
-            nn.Linear(dense, dense), nn.ReLU(), Dropout(config.dropout),
-        )  # fmt: skip
+        self.classifier = nn.Sequential(*vgg.dense_layers(inputs, dense, config.dropout))
         initialise_relu_network(self, last=self.classifier[-1])
         self.predictor = Predictor(dense, config.classes)
         self.proposals = SelectiveProposals(config.proposals)
@@ -89,9 +85,7 @@ class FastRCNN(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch most 6"]:
         """Map pictures to detections: left, top, right, bottom in pixels, class, score; best first."""
-        # One by one: a picture has up to 2,000 regions of 7×7 bins.
-        found = [self._find(images[number : number + 1]) for number in range(len(images))]
-        return torch.cat(found) if found else images.new_zeros(0, self.threshold.most, 6)
+        return one_by_one(self._find, images, most=self.threshold.most)
 
     def losses(self, inputs: tuple[Tensor, ...], targets: Float[Tensor, "batch slot 8"]) -> tuple[Terms, Tensor]:
         """Two terms: class and offsets of regions, each a picture's mean; no detections."""
@@ -99,8 +93,7 @@ class FastRCNN(nn.Module):
         truths = truths_of(targets)
         proposals = self.proposals(images)
         sampled = sample(proposals.boxes, proposals.real, truths, keys_of(images), self.sampling, lowest=self.lowest)
-        picture = torch.arange(len(images), device=images.device).repeat_interleave(sampled.boxes.shape[1])
-        logits, offsets = self._judge(self._map(images), sampled.boxes.flatten(0, 1), picture)
+        logits, offsets = self._judge(self._map(images), sampled.boxes.flatten(0, 1), sampled.picture)
         classification, box = region_losses(logits, offsets, sampled, truths, beta=BETA)
         return {"class": (classification, "examples"), "box": (box, "examples")}, images.new_zeros(len(images), 0, 6)
 

@@ -22,10 +22,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sonde.models import vgg
-from sonde.nn.dropout import Dropout
 from sonde.nn.initialise import initialise_relu_network
 from sonde.nn.prepared import Terms
-from sonde.nn.regions import Sampling, Threshold, best_of_regions, keys_of, sample
+from sonde.nn.regions import Sampling, Threshold, best_of_regions, keys_of, one_by_one, sample
 from sonde.nn.selective_proposals import SelectiveProposals
 from sonde.nn.sizes import scaled
 from sonde.nn.truths import in_a_crowd, truths_of
@@ -122,10 +121,7 @@ class RCNN(nn.Module):
         self.c, self.warp, self.halvings = config.c, config.warp, config.halvings
         dense, classes = scaled(config.dense, config.scale), config.classes
         inputs = scaled(vgg.WIDTHS[-1], config.scale) * (config.warp // 2**config.halvings) ** 2
-        self.classifier = nn.Sequential(
-            nn.Linear(inputs, dense), nn.ReLU(), Dropout(config.dropout),
-            nn.Linear(dense, dense), nn.ReLU(), Dropout(config.dropout),
-        )  # fmt: skip
+        self.classifier = nn.Sequential(*vgg.dense_layers(inputs, dense, config.dropout))
         self.cls_score = nn.Linear(dense, classes + 1)
         initialise_relu_network(self, last=self.cls_score)
         self.svm = Fitted((classes, dense), (classes,))
@@ -138,16 +134,14 @@ class RCNN(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch most 6"]:
         """Map pictures to detections: left, top, right, bottom in pixels, class, score; best first."""
-        found = [self._find(images[number : number + 1]) for number in range(len(images))]
-        return torch.cat(found) if found else images.new_zeros(0, self.threshold.most, 6)
+        return one_by_one(self._find, images, most=self.threshold.most)
 
     def losses(self, inputs: tuple[Tensor, ...], targets: Float[Tensor, "batch slot 8"]) -> tuple[Terms, Tensor]:
         """One term, the class of warped regions, each a picture's mean; no detections."""
         (images,) = inputs
         proposals = self.proposals(images)
         sampled = sample(proposals.boxes, proposals.real, truths_of(targets), keys_of(images), self.sampling)
-        picture = torch.arange(len(images), device=images.device).repeat_interleave(sampled.boxes.shape[1])
-        logits = self.cls_score(self._vectors(images, sampled.boxes.flatten(0, 1), picture))
+        logits = self.cls_score(self._vectors(images, sampled.boxes.flatten(0, 1), sampled.picture))
         each = F.cross_entropy(logits, sampled.labels.flatten(), reduction="none")
         return {"class": ((each * sampled.weight.flatten()).sum(), "examples")}, images.new_zeros(len(images), 0, 6)
 

@@ -80,11 +80,7 @@ class VGG(nn.Module):
         self.grid = (7 if config.size > SMALL else 0) if config.grid is None else config.grid
         side = self.grid or (-(-config.size // 32) if config.size < WHOLE else config.size // 32)
         dense = scaled(config.dense, config.scale)
-        self.classifier = nn.Sequential(
-            nn.Linear(channels * side * side, dense), nn.ReLU(), Dropout(config.dropout),
-            nn.Linear(dense, dense), nn.ReLU(), Dropout(config.dropout),
-            nn.Linear(dense, config.classes),
-        )  # fmt: skip
+        self.classifier = nn.Sequential(*dense_layers(channels * side * side, dense, config.dropout), nn.Linear(dense, config.classes))
         initialise_relu_network(self, last=self.classifier[-1])
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
@@ -93,6 +89,12 @@ class VGG(nn.Module):
         x = F.adaptive_avg_pool2d(x, self.grid) if self.grid else x
         logits: Tensor = self.classifier(x.flatten(1))
         return logits
+
+
+def dense_layers(inputs: int, width: int, dropout: float) -> list[nn.Module]:
+    """The two layers between the map and the logits, which R-CNN and Fast R-CNN have too."""
+    first, second = nn.Linear(inputs, width), nn.Linear(width, width)
+    return [first, nn.ReLU(), Dropout(dropout), second, nn.ReLU(), Dropout(dropout)]
 
 
 def body(config: Config) -> tuple[nn.Sequential, tuple[int, ...]]:

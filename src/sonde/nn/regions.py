@@ -6,6 +6,7 @@ All functions take a batch of pictures, padded to as many regions each.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -53,6 +54,11 @@ class Sampled:
     labels: Int[Tensor, "picture region"]
     weight: Float[Tensor, "picture region"]
 
+    @property
+    def picture(self) -> Int[Tensor, " all_regions"]:
+        """The picture of each region, all of a picture one after the other."""
+        return torch.arange(len(self.boxes), device=self.boxes.device).repeat_interleave(self.boxes.shape[1])
+
 
 @dataclass(frozen=True)
 class Threshold:
@@ -92,6 +98,14 @@ class Predictor(nn.Module):
         logits, offsets = self.cls_score(features), self.bbox_pred(features)
         dtype = torch.promote_types(logits.dtype, torch.float32)
         return logits.to(dtype), offsets.to(dtype).unflatten(1, (-1, 4))
+
+
+def one_by_one(
+    find: Callable[[Tensor], Tensor], images: Float[Tensor, "picture channel height width"], *, most: int
+) -> Float[Tensor, "picture most 6"]:
+    """What `find` gives for each picture by itself, since a picture may have thousands of regions."""
+    found = [find(image) for image in images.split(1)] if len(images) else []
+    return torch.cat(found) if found else images.new_zeros(0, most, 6)
 
 
 @torch.no_grad()
