@@ -56,7 +56,7 @@ ONLY = {
     # the Protocols of a model that has its own loss, or auxiliary classifiers
     # and of a model of sequences
     ("tasks", "nn"): {"sonde.nn.prepared", "sonde.nn.auxiliary", "sonde.nn.sequence"},
-    ("training", "data"): {"sonde.data.batch", "sonde.data.batches", "sonde.data.feed", "sonde.data.prepare.columns"},
+    ("training", "data"): {"sonde.data.batch", "sonde.data.batches", "sonde.data.feed", "sonde.data.prepare.columns", "sonde.data.share"},
     ("training", "tasks"): {"sonde.tasks", "sonde.tasks.transforms"},
     ("training", "nn"): {"sonde.nn.prepared", "sonde.nn.scale", "sonde.nn.sequence", "sonde.nn.stages"},
 }

@@ -22,6 +22,7 @@ from sonde.data.batch import Batch
 from sonde.data.lengths import Sentences, Shape, by_length, trimmed
 from sonde.data.prepare.columns import Columns
 from sonde.data.scene_batches import SceneAugment, Taken, amounts, seen
+from sonde.data.share import pieces
 from sonde.ops.random import permutation
 
 BLOCK = {"cpu": 4 * 2**20}  # bytes gathered at a time: large enough to spread the cost, small enough for the cache
@@ -146,12 +147,9 @@ class Batches:
         """This rank's examples of some steps, and the sizes of each step's pieces."""
         batch = order[first * self.batch_size : last * self.batch_size]
         size = min(self.batch_size, len(batch))
-        begin, end = cut(size, self.world_size, self.rank)
-        mine = batch if self.world_size == 1 else batch.view(last - first, size)[:, begin:end].reshape(-1)
-        # As many pieces on every rank (their collectives must meet), and no more than the largest share has examples.
-        pieces = min(self.accumulate, max(1, -(-size // self.world_size)))
-        sizes = [stop - begin for begin, stop in (cut(end - begin, pieces, piece) for piece in range(pieces))]
-        return mine, [sizes] * (last - first)
+        edges = pieces(size, world_size=self.world_size, rank=self.rank, accumulate=self.accumulate)
+        mine = batch if self.world_size == 1 else batch.view(last - first, size)[:, edges[0][0] : edges[-1][1]].reshape(-1)
+        return mine, [[end - begin for begin, end in edges]] * (last - first)
 
     def _gather(self, rows: Tensor, epoch: int) -> _Block:
         """The examples of a block, augmented and mixed."""
@@ -256,7 +254,7 @@ def _steps(block: _Block, sizes: list[list[int]], shapes: list[Shape] | None = N
     numbers = block.numbers.split(flat)
     place = row = 0
     for step in sizes:
-        pieces = []
+        batches = []
         for size in step:
             inputs, target, counts = columns[place], targets[place], {"examples": float(size)}
             counts |= {name: sum(values[row : row + size]) for name, values in block.amounts.items()}
@@ -264,16 +262,9 @@ def _steps(block: _Block, sizes: list[list[int]], shapes: list[Shape] | None = N
             if shapes is not None:
                 inputs, target = trimmed(inputs, target, shapes[place])
                 counts = {"examples": float(shapes[place].places)}
-            pieces.append(Batch(inputs, target, numbers[place], counts, partners=partners[place], shares=shares[place], masks=masks[place]))
+            batches.append(Batch(inputs, target, numbers[place], counts, partners=partners[place], shares=shares[place], masks=masks[place]))
             place += 1
-        yield pieces
-
-
-def cut(size: int, parts: int, part: int) -> tuple[int, int]:
-    """Where part `part` of `parts` contiguous ones begins and ends; the first ones are larger by one where they must."""
-    each, more = divmod(size, parts)
-    begin = part * each + min(part, more)
-    return begin, begin + each + (part < more)
+        yield batches
 
 
 def _wide(tensor: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sonde.data.batch import NO_TARGET, Batch
-from sonde.data.batches import cut
+from sonde.data.share import pieces
 from sonde.ops.random import bits
 
 OFFSET = 0x6C616E65  # the place of this draw
@@ -69,9 +69,7 @@ class LaneBatches:
         if self.shuffle:
             room = min(self.window, self.count - self.lanes * self.length)
             offset = int(bits(self.seed, epoch, torch.zeros(1, dtype=torch.int64), OFFSET)) % room
-        begin, end = cut(self.lanes, self.world_size, self.rank)
-        pieces = min(self.accumulate, max(1, -(-self.lanes // self.world_size)))
-        cuts = [(begin + low, begin + high) for low, high in (cut(end - begin, pieces, piece) for piece in range(pieces))]
+        cuts = pieces(self.lanes, world_size=self.world_size, rank=self.rank, accumulate=self.accumulate)
         origin, size = self.first + offset, self.lanes * self.length
         tokens = self.stream[origin : origin + size].view(self.lanes, self.length)
         following = self.stream[origin + 1 : origin + size + 1].view(self.lanes, self.length)

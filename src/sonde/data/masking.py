@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 from sonde.data.batch import NO_TARGET, Batch
-from sonde.data.batches import cut
 from sonde.data.prepare.bert import longest_first
 from sonde.data.prepare.columns import Columns
+from sonde.data.share import pieces
 from sonde.errors import DataError, Problem
 from sonde.ops.random import bits, integers, permutation, uniform
 
@@ -83,13 +83,13 @@ class MaskedBatches:
         order = self.index[order]
         together = max(1, ROWS // self.batch_size)
         for block in range(start, self.steps, together):
-            edges = [self._edges(step) for step in range(block, min(block + together, self.steps))]
-            rows = [order[begin:end] for pieces in edges for begin, end in pieces]
+            steps = [self._edges(step) for step in range(block, min(block + together, self.steps))]
+            rows = [order[begin:end] for edges in steps for begin, end in edges]
             tokens, lengths, targets = (made.split([len(some) for some in rows]) for made in self._rows(torch.cat(rows), epoch))
             number = 0
-            for pieces in edges:
+            for edges in steps:
                 batches = []
-                for _ in pieces:
+                for _ in edges:
                     batches.append(self._batch(tokens[number], lengths[number], targets[number], rows[number]))
                     number += 1
                 yield batches
@@ -98,9 +98,8 @@ class MaskedBatches:
         """Where this rank's pieces of a step begin and end in the order."""
         low = step * self.batch_size
         size = min(self.batch_size, len(self.index) - low)
-        begin, end = cut(size, self.world_size, self.rank)
-        pieces = min(self.accumulate, max(1, -(-size // self.world_size)))
-        return [(low + begin + a, low + begin + b) for a, b in (cut(end - begin, pieces, piece) for piece in range(pieces))]
+        edges = pieces(size, world_size=self.world_size, rank=self.rank, accumulate=self.accumulate)
+        return [(low + begin, low + end) for begin, end in edges]
 
     def _batch(self, tokens: Tensor, lengths: Tensor, targets: Tensor, numbers: Tensor) -> Batch:
         width = int(lengths.max()) if len(lengths) else 1

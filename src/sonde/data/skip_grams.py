@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from sonde.data.batch import Batch
-from sonde.data.batches import cut
 from sonde.data.prepare.neighbourhood import Neighbourhood
+from sonde.data.share import cut, pieces
 from sonde.ops.negative_sampling import NO_WORD
 from sonde.ops.random import integers, permutation, uniform
 
@@ -84,10 +84,8 @@ class SkipGrams:
         pairs = torch.cat([torch.zeros(1), (contexts != NO_WORD).sum(1).cumsum(0).cpu().double()]).tolist()
         for step in range(start, steps):
             low, high = cut(len(place), steps, step)
-            begin, end = cut(high - low, self.world_size, self.rank)
-            pieces = min(self.accumulate, max(1, -(-(high - low) // self.world_size)))
-            edges = [cut(end - begin, pieces, piece) for piece in range(pieces)]
-            some = [slice(low + begin + a, low + begin + b) for a, b in edges]
+            edges = pieces(high - low, world_size=self.world_size, rank=self.rank, accumulate=self.accumulate)
+            some = [slice(low + begin, low + end) for begin, end in edges]
             yield [
                 Batch(
                     (contexts[rows], candidates[rows]),

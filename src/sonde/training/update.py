@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from sonde.data.batch import Batch
-from sonde.data.batches import cut
 from sonde.data.feed import Feed
+from sonde.data.share import cut
 from sonde.nn.prepared import Prepared
 from sonde.nn.sequence import State, carries_state, detached, joined, rows_of, tensors
 from sonde.optim.clip import clip, gradient_norm
