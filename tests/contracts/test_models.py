@@ -299,6 +299,11 @@ def test_unknown_and_wrong_values_are_refused(name: str) -> None:
         models.config(name, {key: "many"})
 
 
+def test_a_list_without_its_brackets_is_told_how_to_write_it() -> None:
+    with pytest.raises(RecipeError, match=r"model\.widths = '8,16,16'.*\n.*write it in brackets: model\.widths=\[8,16,16\]"):
+        models.config("airbench94", {"widths": "8,16,16"})
+
+
 def test_unknown_models_are_answered_with_the_nearest() -> None:
     with pytest.raises(RecipeError, match=r"no model 'resnet19'\n.*did you mean 'resnet1"):
         models.build("resnet19", {})

@@ -147,7 +147,10 @@ def config(name: str, table: dict[str, Any]) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else "config"
-        raise RecipeError(f"model.{key} = {first['input']!r}: {first['msg']}", where="model.config", remedy=f"change model.{key}") from None
+        # A list on the command line is TOML's: --set model.widths=[32,96,96].
+        wants_list = first["type"] in ("tuple_type", "list_type") and "," in str(first["input"])
+        remedy = f"write it in brackets: model.{key}=[{first['input']}]" if wants_list else f"change model.{key}"
+        raise RecipeError(f"model.{key} = {first['input']!r}: {first['msg']}", where="model.config", remedy=remedy) from None
 
 
 # What a model of tokens is to give, by task: something for each token, or one answer for the whole sequence (all other tasks).
