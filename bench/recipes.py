@@ -30,7 +30,7 @@ def entry(runs: list[Training]) -> dict[str, Any]:
         "metric": metric,
         "part": part.replace("_", "-"),
         "mean": round(statistics.fmean(values), 6),
-        "sd": round(statistics.stdev(values), 6),
+        **({"sd": round(statistics.stdev(values), 6)} if len(values) > 1 else {}),
         "seeds": list(range(len(runs))),
         "where": describe(),
         "seconds": round(statistics.median(run.seconds for run in runs), 1),
@@ -41,10 +41,10 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.recipes", description="Measure named recipes and write down what they reach.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: all that have data here")
-    parser.add_argument("--seeds", type=int, default=3, help="at least 3")
+    parser.add_argument("--seeds", type=int, default=3, help="at least 3; 1 for trainings of a quarter of an hour and more, which then have no sd")
     given = parser.parse_args()
-    if given.seeds < 3:
-        parser.error("a mean ± sd needs at least 3 seeds")
+    if given.seeds < 1 or given.seeds == 2:
+        parser.error("a mean ± sd needs at least 3 seeds, and one run says that it is one")
     heading = "".join(line for line in RESULTS.read_text(encoding="utf-8").splitlines(keepends=True) if line.startswith("#"))
     for name in given.names or RECIPES:
         with workplace() as folder:

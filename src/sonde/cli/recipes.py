@@ -33,4 +33,5 @@ def _reached(name: str) -> str:
     result = sonde.recipes.result(name)
     if result is None:
         return "not measured yet"
-    return f"{result.part} {result.metric} {number(result.mean)} ± {number(result.sd)} ({len(result.seeds)} seeds)"
+    spread = "(one run)" if result.sd is None else f"± {number(result.sd)} ({len(result.seeds)} seeds)"
+    return f"{result.part} {result.metric} {number(result.mean)} {spread}"

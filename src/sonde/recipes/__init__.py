@@ -73,13 +73,14 @@ RECIPES: dict[str, str] = {
 class Result(Section):
     """What a recipe was measured to reach: `mean` ± `sd` of `metric` on `part`, over `seeds`, on the machine `where`.
 
-    `sd` is the sample standard deviation. `seconds` is the median time of one training, imports included.
+    `sd` is the sample standard deviation, None of a long training that was run with one seed alone. `seconds` is the median time of one
+    training, imports included.
     """
 
     metric: str
     part: Literal["validation", "test", "out-of-fold"]
     mean: float
-    sd: float
+    sd: float | None = None
     seeds: tuple[int, ...]
     where: str
     seconds: float | None = None
