@@ -13,6 +13,7 @@ import pytest
 
 from sonde.data.readers import tables
 from sonde.data.readers.frames import from_rows, read_frame
+from sonde.data.readers.leave_out import OnError
 from sonde.data.readers.tables import is_table, read_table, stem
 from sonde.errors import DataError
 
@@ -85,6 +86,30 @@ def test_wrong_json_lines(tmp_path: Path) -> None:
     file.write_text("Dear diary\n")
     with pytest.raises(DataError, match=r"t.jsonl, line 1: this is not JSON .*\n  → write one object a line, such as"):
         read_table(file)
+
+
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_json_lines_larger_than_memory_are_mapped_and_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_error: OnError) -> None:
+    mixed = ('"a": 1', '"a": true, "b": "x"', '"a": 2.5', '"b": 7, "c": [1, 2]')
+    values = (*mixed, '"d": null', '"e": 3', '"e": NaN, "f": 1', '"f": "é", "g": 9223372036854775808')
+    lines = [f'{{{values[row % 8]}, "row": {row}}}' if row % 29 else ("[3]", "", '{"a"')[row % 3] for row in range(1, 200)]
+    file = tmp_path / "t.jsonl"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    whole = read_table(file, on_error=on_error)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("sonde.data.readers.tables.MAPPED", 100)
+    monkeypatch.setattr("sonde.data.readers.large_json_lines.CHUNK", 7)
+    for _ in range(2):  # made, then found in the cache
+        mapped = read_table(file, on_error=on_error)
+        assert rows(mapped) == rows(whole)
+        assert mapped.examples.frame.schema == whole.examples.frame.schema
+        assert [mapped.examples.line(row) for row in range(mapped.examples.frame.height)] == [
+            whole.examples.line(row) for row in range(whole.examples.frame.height)
+        ]
+        assert mapped.problems == whole.problems and mapped.problems
+    file.write_text("Dear diary\n" * 20)
+    with pytest.raises(DataError, match=r"t.jsonl, line 1: this is not JSON .*\n  → write one object a line, such as"):
+        read_table(file, on_error=on_error)
 
 
 def test_json(tmp_path: Path) -> None:

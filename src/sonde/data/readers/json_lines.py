@@ -15,6 +15,7 @@ from sonde.data.readers.leave_out import OnError, leave_out
 from sonde.errors import DataError, Problem
 
 _EXAMPLE = '{"age": 31, "city": "Oslo"}'
+REMEDY = f"write one object a line, such as {_EXAMPLE}; `--on-error skip` leaves such lines out"
 
 
 def read_json_lines(raw: bytes, *, where: str, on_error: OnError = "stop") -> Table:
@@ -32,10 +33,9 @@ def read_json_lines(raw: bytes, *, where: str, on_error: OnError = "stop") -> Ta
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
-        row, wrong = _object(line)
+        row, wrong = object_of(line)
         if wrong:
-            remedy = f"write one object a line, such as {_EXAMPLE}; `--on-error skip` leaves such lines out"
-            problems.append(Problem("error", f"{where}, line {number}", wrong, remedy, example=len(rows)))
+            problems.append(Problem("error", f"{where}, line {number}", wrong, REMEDY, example=len(rows)))
         rows.append(row)
         lines.append(number)
     if len(problems) == len(rows):
@@ -61,7 +61,8 @@ def read_json(raw: bytes, *, where: str) -> Table:
     return _table(rows, where, notes, [], list(range(len(rows))), "stop")
 
 
-def _object(line: str) -> tuple[dict[str, Any], str | None]:
+def object_of(line: str) -> tuple[dict[str, Any], str | None]:
+    """The object that a line holds, or what is wrong with the line."""
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:

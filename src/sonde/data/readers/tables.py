@@ -18,11 +18,12 @@ from sonde.data.readers.delimited import Table, read_delimited
 from sonde.data.readers.frames import tidied
 from sonde.data.readers.json_lines import read_json, read_json_lines
 from sonde.data.readers.large_csv import read_large_csv
+from sonde.data.readers.large_json_lines import read_large_json_lines
 from sonde.data.readers.leave_out import OnError
 from sonde.errors import DataError, Problem
 
 CAREFUL = 16 * 2**20  # larger text files go to `large_csv`
-MAPPED = 256 * 2**20  # larger Parquet files are unpacked into a memory-mapped file
+MAPPED = 256 * 2**20  # larger Parquet and JSON lines files are unpacked into a memory-mapped file
 UNPACKED = 2**30  # a gzipped table may be as large
 DELIMITED = frozenset({".csv", ".tsv", ".tab", ".data", ".dat", ".txt"})
 COLUMNS = frozenset({".parquet", ".pq", ".arrow", ".feather", ".ipc"})
@@ -61,6 +62,8 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, on_error: OnEr
         return _read_columns(path)
     if kind not in JSON and not packed and path.stat().st_size > CAREFUL:
         return read_large_csv(path, stem=stem(path), names=names, on_error=on_error)
+    if kind in JSON and kind != ".json" and not packed and path.stat().st_size > MAPPED:
+        return read_large_json_lines(path, on_error=on_error)
     raw = _unpacked(path) if packed else path.read_bytes()
     if kind == ".json":
         return read_json(raw, where=str(path))
