@@ -11,11 +11,13 @@ import torch
 
 import sonde
 from sonde import models, tasks
+from sonde.data.assemble import assemble
 from sonde.data.batch import Batch
 from sonde.data.prepare.tokenizers import BEGIN, END, PAD
-from sonde.errors import RecipeError
+from sonde.errors import DataError, RecipeError
 from sonde.metrics.bleu import corpus_bleu
 from sonde.ops.losses import NO_TARGET
+from sonde.recipe import Recipe
 
 WORDS = ("red", "green", "blue", "black")
 TARGET = {"kind": "tokens", "columns": ["target"], "tokenizer": {"name": "characters", "alphabet": "abcde"}, "form": "raw", "length": 4}
@@ -116,3 +118,20 @@ def test_models_and_options_that_do_not_translate_are_refused(tmp_path: Path) ->
         sonde.train(path, model="transformer-decoder", out=tmp_path / "a")
     with pytest.raises(RecipeError, match=r"task\.beam = 0 is not a whole number"):
         sonde.train(path, out=tmp_path / "b", settings={"task.beam": 0})
+
+
+def test_few_targets_that_come_again_are_translations_where_a_person_says_so(tmp_path: Path) -> None:
+    rows = [(f"{who} {what}", f"{whom} {how}") for who, whom in (("he", "il"), ("she", "elle")) for what, how in (("came", "vint"), ("went", "alla"))]
+    (tmp_path / "pairs.tsv").write_text("english\tfrench\n" + "".join(f"{source}\t{target}\n" for source, target in rows * 20), encoding="utf-8")
+    recipe = Recipe().replace(data={"path": str(tmp_path / "pairs.tsv")})
+    with pytest.raises(DataError, match="which column is to be predicted"):
+        assemble(recipe)
+    for data in ({}, {"text": "english"}, {"target": ("french",)}, {"text": "english", "target": ("french",)}):
+        found = assemble(recipe.replace(task={"name": "translation"}, data=data))
+        assert found.content.examples.frame.columns[:2] == ["source", "target"]
+        assert found.content.examples.frame.row(0) == ("he came", "il vint")
+    turned = assemble(recipe.replace(task={"name": "translation"}, data={"target": ("english",)}))
+    assert turned.content.examples.frame.row(0) == ("il vint", "he came")
+    (tmp_path / "one.csv").write_text("said,number\n" + "a long enough sentence to read,3\nanother sentence to be read,4\n" * 9)
+    with pytest.raises(DataError, match="translation learns from pairs of sentences"):
+        assemble(recipe.replace(task={"name": "translation"}, data={"path": str(tmp_path / "one.csv")}))

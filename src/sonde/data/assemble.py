@@ -12,6 +12,7 @@ from sonde.data.documents import as_documents
 from sonde.data.infer import Inferred, infer
 from sonde.data.open import open_data
 from sonde.data.readers.table_parts import with_part
+from sonde.data.readers.two_columns import as_pairs
 from sonde.data.split import Selection, folds, split
 from sonde.errors import DataError, Problem
 from sonde.recipe import Recipe
@@ -40,6 +41,8 @@ def assemble(recipe: Recipe, source: Any = None) -> Dataset:
     data = data.model_copy(update={part: None for part, _ in given})
     for part, path in given:
         content = with_part(content, part, open_data(path, data), data)
+    if recipe.task.name == "translation":
+        content = as_pairs(content, data)
     inferred = infer(content, data, recipe.task.name)
     if inferred.task == "masked-language-modelling":
         content = as_documents(content, recipe.task.options)

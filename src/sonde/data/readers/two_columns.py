@@ -188,6 +188,25 @@ def as_text(content: Content, data: Data) -> Content:
     return _of_columns(content, data, (used[0], used[1]), surely=False)
 
 
+def as_pairs(content: Content, data: Data) -> Content:
+    """What looks like labelled text or like a table as pairs, where a person said that it is to be translated; else as it is.
+
+    The source and what is written are the columns that `--text` and `--target` name, or the only two of text, in their order.
+    """
+    if content.kind not in ("text", "table"):
+        return content
+    frame = content.examples.frame
+    words = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    source = "text" if content.kind == "text" else data.text
+    target = next((name for name in data.target if name in words), content.target)
+    if len(words) == 2:
+        source = source or next(name for name in words if name != target)
+        target = target or next(name for name in words if name != source)
+    if source not in words or target not in words or source == target:
+        return content
+    return to_pairs(content, source=source, target=target)
+
+
 def _two_texts(content: Content, data: Data) -> Content:
     """A table of pairs of texts that are read together, `--text premise,hypothesis`: kind text, the second under `second`."""
     names = [name.strip() for name in (data.text or "").split(",")]
