@@ -44,6 +44,7 @@ NAMES = (
     "tiny_shakespeare",
     "big_csv",
     "lenet_epoch_peers",
+    "lenet_epoch_compiled",
     "resnet18_training",
     "cifar10_resnet20",
     "cifar10_airbench",

@@ -1,4 +1,4 @@
-"""One epoch of LeNet on MNIST, both forms: Sonde's loop against the book's and against peers, in turns, eager against eager, compiled against compiled.
+"""One epoch of LeNet on MNIST, both forms, eager: Sonde's loop against the book's and against peers, in turns. Compiled: lenet_epoch_compiled.py.
 
 Same network, batch 256, plain SGD, 2 threads, float32. Peers are given ready float arrays outside of the clock; the book reads one
 PIL picture at a time, with the number of workers that is best for it; Sonde normalises its uint8 pictures in every step.
@@ -37,11 +37,6 @@ FLOORS: dict[str, float | None] = {
     "hf trainer": 1.5,
     "accelerate": 1.4,
 }
-COMPILED = {
-    name: Entry(entry.file, peer=entry.peer, workers=entry.workers, compile=True)
-    for name, entry in EAGER.items()
-    if name in ("sonde", "keras, channels first", "lightning", "skorch", "hf trainer", "accelerate", "bare, resident uint8")
-}
 
 
 def best(results: dict[str, Result], peer: str) -> str | None:
@@ -69,16 +64,12 @@ def rows(network: str, results: dict[str, Result], *, examples: int, floors: dic
 
 
 def measure(options: Options) -> list[Row]:
-    """Both forms of LeNet, eager then compiled."""
+    """Both forms of LeNet."""
     examples, rounds = (1_024, 1) if options.quick else (options.examples or 60_000, options.rounds or 7)
     out = []
     for network in ("lenet-original",) if options.quick else ("lenet-original", "lenet"):
-        eager = race(EAGER, network=network, examples=examples, batch=BATCH, rounds=rounds, peers=options.peers)
-        out += rows(network, eager, examples=examples, floors=FLOORS, compiled=False)
-        if options.eager:
-            continue
-        compiled = race(COMPILED, network=network, examples=examples, batch=BATCH, rounds=rounds, peers=options.peers)
-        out += rows(network, compiled, examples=examples, floors={}, compiled=True)
+        found = race(EAGER, network=network, examples=examples, batch=BATCH, rounds=rounds, peers=options.peers)
+        out += rows(network, found, examples=examples, floors=FLOORS, compiled=False)
     return out
 
 
