@@ -55,11 +55,10 @@ def rows(network: str, results: dict[str, Result], *, examples: int, floors: dic
             Row(f"{form}: {name} (last loss {result.loss:.2f}{beside})", [examples / seconds for seconds in result.seconds], "examples/s")
         )
     for peer in FLOORS:
-        name = best(results, peer)
-        if name is not None:
-            out.append(
-                Row(f"{form}: sonde over {name}", ratios(results[name].seconds, results["sonde"].seconds), "×", at_least=floors.get(peer))
-            )
+        fastest = best(results, peer)
+        if fastest is not None:
+            speeds = ratios(results[fastest].seconds, results["sonde"].seconds)
+            out.append(Row(f"{form}: sonde over {fastest}", speeds, "×", at_least=floors.get(peer)))
     return out
 
 
