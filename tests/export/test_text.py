@@ -23,6 +23,7 @@ from sonde.data.readers.text_files import TAGGED
 from sonde.errors import RunError
 from sonde.export import numpy as numpy_export
 from sonde.export.numpy_runtime import tagged
+from sonde.export.numpy_runtime.blanks import BlankFiller
 from sonde.export.numpy_runtime.language_model import LanguageModel
 from sonde.export.numpy_runtime.model import Model, load
 from sonde.export.numpy_runtime.problem import PredictError
@@ -31,7 +32,7 @@ from sonde.export.numpy_runtime.translator import Translator
 from sonde.nn.sequence import language_model
 from sonde.recipe import Recipe
 from sonde.run import Run
-from sonde.writing import Manner, continued, whole
+from sonde.writing import Manner, continued, filled, whole
 
 LINES = (
     "the time machine stood still",
@@ -238,10 +239,32 @@ def test_tokens_have_the_form_that_they_have_in_the_run(token: str) -> None:
     assert tagged.form_of(token) == tokens.form_of(token)
 
 
-def test_what_cannot_go_from_token_to_token_is_refused(tmp_path: Path) -> None:
-    both = trained(tmp_path, "gru", model={"name": "gru", "config": {"width": 8, "bidirectional": True}})
-    with pytest.raises(RunError, match=r"reads what follows a token as well.*\n.*train one that reads in one direction"):
-        numpy_export.export(both, tmp_path / "out")
+@pytest.mark.parametrize(("model", "tokenizer", "form"), [("gru", "characters", "letters"), ("lstm", "words", "raw")])
+def test_what_reads_in_both_directions_fills_the_same_blanks(tmp_path: Path, model: str, tokenizer: str, form: str) -> None:
+    config = {"width": 8, "layers": 2, "bidirectional": True}
+    run = trained(tmp_path, model, data={"tokenizer": tokenizer, "text_form": form}, model={"name": model, "config": config})
+    done = numpy_export.export(run, tmp_path / "out")
+    assert (done.difference < 1e-5, done.checked) == (True, 256)
+    exported = load(tmp_path / "out")
+    assert isinstance(exported, BlankFiller)
+    text = "the time ____ is, a ___ of_moving"
+    ours = filled(run, text)
+    assert len(ours.probabilities) > 2
+    assert exported.fill(text) == (ours.filled, pytest.approx(list(ours.probabilities), rel=1e-4))
+    assert alone(tmp_path / "out", "--text", text, cwd=tmp_path).stdout == ours.filled + "\n"
+    tokens = torch.from_numpy(run.preparation.tokens([LINES[1]])[0].astype(np.int64))[None]
+    with torch.no_grad():
+        logits = run.task.predict(run.model, (tokens,))
+    perplexity = float(torch.nn.functional.cross_entropy(logits[0], tokens[0]).exp())
+    assert exported.predict([LINES[1]])["perplexity"] == [pytest.approx(perplexity, rel=1e-4)]
+    with pytest.raises(PredictError, match=r"'the time' has no blank\n.*I am ___"):
+        exported.fill("the time")
+    with pytest.raises(PredictError, match="there is no text"):
+        exported.predict([""])
+
+
+def test_folds_of_what_writes_are_refused(tmp_path: Path) -> None:
+    both = trained(tmp_path, "gru")
     vars(both)["folds"] = [both]
     with pytest.raises(
         RunError, match=r"the folds of a model that writes have states of their own, and no mean\n.*sonde export \S+gru --to numpy"

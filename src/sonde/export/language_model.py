@@ -1,4 +1,4 @@
-"""Models that foretell tokens for NumPy alone: language models and translators as modules of tensors in, tensors out."""
+"""Models that foretell tokens for NumPy alone: language models, fillers of blanks and translators as modules of tensors in, tensors out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from sonde.data.prepare.tokenizers import BEGIN
-from sonde.errors import RunError, SondeError
+from sonde.errors import SondeError
+from sonde.export.numpy_runtime.blanks import BlankFiller
 from sonde.export.numpy_runtime.language_model import LanguageModel
 from sonde.export.numpy_runtime.translator import Translator
-from sonde.nn.sequence import State, carries_state, language_model, network_of, tensors, translator
+from sonde.nn.recurrent import Recurrent
+from sonde.nn.recurrent_network import RecurrentNetwork
+from sonde.nn.sequence import State, blank_filler, carries_state, language_model, network_of, tensors, translator
 from sonde.ops.growing import Common
 from sonde.run import Run
 
 ROWS, STEPS = 4, 64  # of the text that is compared
+Part = tuple[nn.Module, tuple[Tensor, ...]]  # what becomes a graph, and inputs of it
 
 
 class Stepping(nn.Module):
@@ -32,6 +36,31 @@ class Stepping(nn.Module):
         """From tokens int64 (row, 1) and the state: logits (row, token) and the next state."""
         logits, after = language_model(self.network).advance(tokens, state)
         return (logits[:, -1], *tensors(after))
+
+
+class Side(nn.Module):
+    """One direction of a model that reads in both, by one token."""
+
+    def __init__(self, network: RecurrentNetwork, layers: Recurrent) -> None:
+        super().__init__()
+        self.network, self.layers = network, layers
+
+    def forward(self, tokens: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """From tokens int64 (row, 1) and the state: features (row, width) and the next state."""
+        features, after = self.layers(self.network.enter(tokens), state)
+        return (features[0], *after)
+
+
+class Sides(nn.Module):
+    """What both directions together foretell."""
+
+    def __init__(self, network: RecurrentNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Tensor) -> Tensor:
+        """From features (row, 2 · width) of the state before a token and behind it: its logits (row, token)."""
+        return self.network.leave(features)
 
 
 class Anew(nn.Module):
@@ -77,8 +106,7 @@ def nothing_kept(network: nn.Module) -> Iterator[None]:
 
 
 def foretelling(run: Run) -> tuple[nn.Module, tuple[Tensor, ...], dict[str, Any]]:
-    """The module of a language model, inputs of it, and what preprocessing.json says of how it is called. Raises RunError for one that
-    looks ahead."""
+    """The module of a language model that writes, inputs of it, and what preprocessing.json says of how it is called."""
     network = network_of(run.model).eval()
     first = torch.zeros(ROWS, 1, dtype=torch.int64)
     if carries_state(network):
@@ -88,18 +116,28 @@ def foretelling(run: Run) -> tuple[nn.Module, tuple[Tensor, ...], dict[str, Any]
         # Before its first token a text has, for a model of a window, marks of its own; a recurrent state is 0.
         mark = int(getattr(network, "begin", 0))
         return Stepping(network).eval(), (first, *(torch.full_like(part, mark) for part in state)), described | {"first": mark}
-    looks_back = getattr(network, "looks_back", None)
-    if looks_back is None:
-        what = "this language model reads what follows a token as well, so that it cannot go from token to token"
-        raise RunError(
-            what, where=str(run.path), remedy="use the run with PyTorch (`sonde predict`), or train one that reads in one direction"
-        )
-    length, kept = looks_back
+    length, kept = network.looks_back  # type: ignore[misc]
     return Anew(network).eval(), (torch.ones(ROWS, length, dtype=torch.int64),), {"looks_back": length, "kept": kept}
 
 
-def translating(run: Run) -> tuple[tuple[nn.Module, tuple[Tensor, ...]], tuple[nn.Module, tuple[Tensor, ...]], dict[str, Any]]:
-    """The encoder and inputs of it, the decoder and inputs of it, and what preprocessing.json says of how the decoder is called."""
+def filling(run: Run) -> tuple[dict[str, Part], dict[str, Any]]:
+    """Both directions and the output of a model that fills blanks, and what preprocessing.json says of how the directions are called."""
+    network = network_of(run.model).eval()
+    assert isinstance(network, RecurrentNetwork) and network.backward_recurrent is not None
+    first = torch.zeros(ROWS, 1, dtype=torch.int64)
+    with torch.no_grad():
+        features, state = network.recurrent(network.enter(first))
+    parts: dict[str, Part] = {
+        name: (Side(network, layers).eval(), (first, *(torch.zeros_like(part) for part in state)))
+        for name, layers in (("forwards", network.recurrent), ("backwards", network.backward_recurrent))
+    }
+    parts["output"] = Sides(network).eval(), (torch.cat([features[0], features[0]], -1),)
+    described = {"state": [list(part.shape[1:]) for part in state], "dtype": str(state[0].dtype).removeprefix("torch."), "first": 0}
+    return parts, described
+
+
+def translating(run: Run) -> tuple[dict[str, Part], dict[str, Any]]:
+    """The encoder and the decoder, and what preprocessing.json says of how the decoder is called."""
     network = network_of(run.model).eval()
     tokens, lengths = sources_of(run)
     with torch.no_grad():
@@ -107,12 +145,12 @@ def translating(run: Run) -> tuple[tuple[nn.Module, tuple[Tensor, ...]], tuple[n
         with nothing_kept(network):
             form = translator(network).encode(tokens, lengths)
         read = Encoding(network).eval()(tokens, lengths)
-    encoder = Encoding(network).eval(), (tokens, lengths)
+    parts: dict[str, Part] = {"encoder": (Encoding(network).eval(), (tokens, lengths))}
     if grows:
         longest = run.task.longest  # type: ignore[attr-defined]
         target = torch.full((len(tokens), longest), BEGIN)
-        return encoder, (Anew(network, form).eval(), (target, *read)), {"looks_back": longest, "kept": 0}
-    return encoder, (Stepping(network).eval(), (torch.full((len(tokens), 1), BEGIN), *read)), {"state": []}
+        return parts | {"decoder": (Anew(network, form).eval(), (target, *read))}, {"looks_back": longest, "kept": 0}
+    return parts | {"decoder": (Stepping(network).eval(), (torch.full((len(tokens), 1), BEGIN), *read))}, {"state": []}
 
 
 def sources_of(run: Run) -> tuple[Tensor, Tensor]:
@@ -145,6 +183,15 @@ def compare_text(exported: LanguageModel, run: Run) -> tuple[float, int]:
         ours = language_model(run.model).advance(torch.from_numpy(tokens), None)[0].numpy()
     theirs, _ = exported.read(tokens)
     return _difference(ours, theirs), tokens.size
+
+
+def compare_blanks(exported: BlankFiller, run: Run) -> tuple[float, int]:
+    """As `compare_text`, each token foretold from all others."""
+    tokens, filler = text_of(run), blank_filler(run.model)
+    assert filler is not None
+    with torch.no_grad():
+        ours = filler.between(torch.from_numpy(tokens)).numpy()
+    return _difference(ours, exported.between(tokens)), tokens.size
 
 
 def compare_translations(exported: Translator, run: Run) -> tuple[float, int]:

@@ -7,7 +7,8 @@
     numpy_runtime/        what predict.py runs
 
 Of a K-fold the first three stand below folds/1, folds/2 …, one for each of its models; a translator has the first two twice, below
-encoder/ and decoder/. Before the folder gets its name, its predictions for examples of the training part are compared with the run's own.
+encoder/ and decoder/, a model that fills blanks three times, below forwards/, backwards/ and output/. Before the folder gets its name, its
+predictions for examples of the training part are compared with the run's own.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from sonde.export import numpy_runtime
 from sonde.export.check import compare, compare_inputs, examples_of, refuse_apart
 from sonde.export.folder import Exported, size_of, written_whole
 from sonde.export.graph import write_graph
-from sonde.export.language_model import compare_text, compare_translations, foretelling, translating
+from sonde.export.language_model import Part, compare_blanks, compare_text, compare_translations, filling, foretelling, translating
+from sonde.export.numpy_runtime.blanks import BlankFiller
 from sonde.export.numpy_runtime.language_model import LanguageModel
-from sonde.export.numpy_runtime.model import Model, load
+from sonde.export.numpy_runtime.model import Loaded, Model, load
 from sonde.export.numpy_runtime.translator import Translator
 from sonde.export.preprocessing import describe
+from sonde.nn.sequence import blank_filler
 from sonde.run import Run
 from sonde.tasks import Task
 from sonde.tasks.language_modelling import LanguageModelling
@@ -58,15 +61,13 @@ FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER))
 
 from numpy_runtime.command import main
-from numpy_runtime.language_model import LanguageModel
-from numpy_runtime.model import Folds, Model
+from numpy_runtime.model import Loaded
 from numpy_runtime.model import load as load_folder
-from numpy_runtime.translator import Translator
 
 
-def load(folder: "str | Path" = FOLDER) -> "Model | Folds | LanguageModel | Translator":
+def load(folder: "str | Path" = FOLDER) -> Loaded:
     """The model in an exported folder (default: this one). Its `predict` takes a path, an array or rows, and gives columns by name;
-    a language model has `write` too."""
+    a language model has `write` too, one that reads in both directions `fill`."""
     return load_folder(folder)
 
 
@@ -112,16 +113,19 @@ def _export_one(run: Run, folder: Path) -> tuple[float, int, str]:
     where, preprocessing = str(run.path), describe(run)
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(run.task, Translation):
-        *graphs, preprocessing["decoder"] = translating(run)
-        for name, (part, inputs) in zip(("encoder", "decoder"), graphs, strict=True):
-            (folder / name).mkdir(exist_ok=True)
-            _write_graph(part, inputs, tuple(f"input{place}" for place in range(len(inputs))), folder / name, where=where)
-        _write_json(preprocessing, folder)
-        exported = load(folder)
+        graphs, preprocessing["decoder"] = translating(run)
+        exported = _write_parts(graphs, preprocessing, folder, where=where)
         assert isinstance(exported, Translator)
         difference, checked = compare_translations(exported, run)
         refuse_apart(difference, where=where)
         return difference, checked, "sources and what the run writes of them"
+    if isinstance(run.task, LanguageModelling) and blank_filler(run.model) is not None:
+        graphs, preprocessing["decoder"] = filling(run)
+        exported = _write_parts(graphs, preprocessing | {"answer": {"kind": "blanks"}}, folder, where=where)
+        assert isinstance(exported, BlankFiller)
+        difference, checked = compare_blanks(exported, run)
+        refuse_apart(difference, where=where)
+        return difference, checked, "tokens of running text"
     if isinstance(run.task, LanguageModelling):
         model, inputs, preprocessing["decoder"] = foretelling(run)
         _write_model(model, inputs, preprocessing, folder, where=where)
@@ -139,6 +143,15 @@ def _export_one(run: Run, folder: Path) -> tuple[float, int, str]:
     if examples is not None:
         compare_inputs(exported, examples, inputs, where=where)
     return difference, len(inputs[0]), said
+
+
+def _write_parts(graphs: dict[str, Part], preprocessing: dict[str, Any], folder: Path, *, where: str) -> Loaded:
+    """A model of several graphs, each in a folder of its name, and the model that they are when loaded."""
+    for name, (part, inputs) in graphs.items():
+        (folder / name).mkdir(exist_ok=True)
+        _write_graph(part, inputs, tuple(f"input{place}" for place in range(len(inputs))), folder / name, where=where)
+    _write_json(preprocessing, folder)
+    return load(folder)
 
 
 def write(model: nn.Module, inputs: tuple[Tensor, ...], preprocessing: dict[str, Any], folder: Path) -> None:

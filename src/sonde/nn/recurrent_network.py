@@ -124,14 +124,14 @@ class RecurrentNetwork(nn.Module):
 
         What stands behind a sentence's end changes nothing.
         """
-        x = self._enter(tokens)
+        x = self.enter(tokens)
         y, state = self.recurrent(x, None, lengths)
         directions = len(self.recurrent.directions)
         last = state[0][:, -directions:].flatten(1)
         if self.backward_recurrent is not None:
             back, behind = self.backward_recurrent(turned(x, lengths), None, lengths)
             y, last = torch.cat([y, turned(back, lengths)], -1), torch.cat([last, behind[0][:, -1]], -1)
-        return self._leave(last) if self.per == "sequence" else self._leave(y).transpose(0, 1)
+        return self.leave(last) if self.per == "sequence" else self.leave(y).transpose(0, 1)
 
     def advance(self, tokens: Int[Tensor, "batch step"], state: State) -> tuple[Float[Tensor, "batch step token"], State]:
         """As nn.sequence.LanguageModel; the state is H, and of an LSTM C, (batch, layer, width).
@@ -141,25 +141,26 @@ class RecurrentNetwork(nn.Module):
         if self.bidirectional:
             what = "this model reads in both directions: what follows a token is needed to foretell it, so that it cannot write on"
             raise UsageError(what, where="model.bidirectional", remedy="let it fill blanks, or train a model without model.bidirectional")
-        y, after = self.recurrent(self._enter(tokens), tensors(state) or None)
-        return self._leave(y).transpose(0, 1), after
+        y, after = self.recurrent(self.enter(tokens), tensors(state) or None)
+        return self.leave(y).transpose(0, 1), after
 
     def between(self, tokens: Int[Tensor, "batch step"]) -> Float[Tensor, "batch step token"]:
         """Logits of the token at each place, from all before it and all after it. Raises UsageError for a model of one direction."""
         if self.backward_recurrent is None:
             what = "this model reads forwards alone, so that it foretells what comes next and nothing from what follows"
             raise UsageError(what, where="model.bidirectional", remedy="train a language model with --set model.bidirectional=true")
-        x = self._enter(tokens)
+        x = self.enter(tokens)
         before, after = self.recurrent(x)[0], turned(self.backward_recurrent(turned(x))[0])
         nothing = torch.zeros_like(before[:1])
         sides = torch.cat([torch.cat([nothing, before[:-1]]), torch.cat([after[1:], nothing])], -1)
-        return self._leave(sides).transpose(0, 1)
+        return self.leave(sides).transpose(0, 1)
 
-    def _enter(self, tokens: Tensor) -> Tensor:
-        """What the layers read, steps first."""
+    def enter(self, tokens: Int[Tensor, "batch step"]) -> Tensor:
+        """What the layers read, steps first: tokens, or their embeddings."""
         return tokens.t() if self.embedding is None else self.dropout(self.embedding(tokens.t()))
 
-    def _leave(self, features: Tensor) -> Tensor:
+    def leave(self, features: Float[Tensor, "*places feature"]) -> Float[Tensor, "*places output"]:
+        """Logits of what the layers gave, both directions side by side where there are two."""
         features = self.dropout(features)
         if self.tied:
             assert self.embedding is not None

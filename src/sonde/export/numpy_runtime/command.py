@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .blanks import BlankFiller
 from .language_model import LanguageModel
-from .model import Folds, Model, load
+from .model import Loaded, load
 from .pictures import SUFFIXES
 from .problem import PredictError
 from .translator import Translator
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str], folder: Path) -> int:
         "files", nargs="*", help="tables (CSV, JSON), arrays (.npy, IDX), pictures or folders of the form that the model was trained on"
     )
     parser.add_argument("--out", type=Path, help="write here instead of to standard output")
-    parser.add_argument("--text", help="let a language model write on after this, a translator translate it")
+    parser.add_argument("--text", help="let a language model write on after this, or fill its blanks ___ where it reads both ways; a translator translate it")
     parser.add_argument("--length", type=int, default=200, help="how many tokens it writes (default: 200)")
     parser.add_argument("--temperature", type=float, default=0.0, help="0: the likeliest token each time; above: drawn")
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
@@ -44,16 +45,18 @@ def main(arguments: Sequence[str], folder: Path) -> int:
     return 0
 
 
-def _written(model: Model | Folds | LanguageModel | Translator, given: argparse.Namespace) -> str:
-    """The text given and what the language model writes after it, or its translation."""
+def _written(model: Loaded, given: argparse.Namespace) -> str:
+    """The text given and what the language model writes after it, or with its blanks filled, or its translation."""
     if isinstance(model, Translator):
         return str(model.predict([given.text])["prediction"][0]) + "\n"
+    if isinstance(model, BlankFiller):
+        return model.fill(given.text)[0] + "\n"
     if not isinstance(model, LanguageModel):
         raise PredictError("this model writes no text", where="--text", remedy="give files to predict for")
     return given.text + model.write(given.text, length=given.length, temperature=given.temperature, seed=given.seed) + "\n"
 
 
-def _predict(model: Model | Folds | LanguageModel | Translator, files: list[str]) -> list[dict[str, Any]]:
+def _predict(model: Loaded, files: list[str]) -> list[dict[str, Any]]:
     """Predictions of all files in order: pictures together, others one after the other with their file's name."""
     if len(files) == 1:
         return [model.predict(files[0])]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import pictures, series, tables, tagged, text
+from .blanks import BlankFiller
 from .graph import Graph, read_json
 from .language_model import LanguageModel
 from .problem import PredictError
@@ -96,7 +97,10 @@ class Folds:
         return {"name": encoded[0][0], **self.models[0].answer(outputs)}
 
 
-def load(folder: str | Path) -> Model | Folds | LanguageModel | Translator:
+Loaded = Model | Folds | LanguageModel | BlankFiller | Translator
+
+
+def load(folder: str | Path) -> Loaded:
     """The model in an exported folder."""
     folder = Path(folder)
     if (folder / "folds").is_dir():
@@ -105,4 +109,7 @@ def load(folder: str | Path) -> Model | Folds | LanguageModel | Translator:
     preprocessing = read_json(folder / "preprocessing.json")
     if preprocessing["answer"]["kind"] == "translation":
         return Translator(Graph.load(folder / "encoder"), Graph.load(folder / "decoder"), preprocessing)
+    if preprocessing["answer"]["kind"] == "blanks":
+        forwards, backwards, output = (Graph.load(folder / part) for part in ("forwards", "backwards", "output"))
+        return BlankFiller(forwards, backwards, output, preprocessing)
     return (LanguageModel if preprocessing["kind"] == "running-text" else Model)(Graph.load(folder), preprocessing)
