@@ -233,7 +233,9 @@ def _cut_groups(
     counts = np.bincount(codes)
     wanted = sum(size > 0 for size in sizes) + 1
     if len(counts) < wanted:
-        _refuse(f"{len(counts)} groups in column {group!r} cannot fill {wanted} parts", "use another --group, or ask for fewer parts", origin)
+        values = "value" if len(counts) == 1 else "different values"
+        found = f"column {group!r} has {len(counts)} {values}, too few for {wanted} parts, as equal ones stay together"
+        _refuse(found, "give more data, name another column with --group, or ask for fewer parts (--validation 0, --test 0)", origin)
     order = list(generator.permutation(len(counts)))
     side = np.full(len(counts), 2)
     for part, size in enumerate(sizes):
