@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -42,3 +44,20 @@ def test_the_kernel_is_used_for_prediction_alone(monkeypatch: pytest.MonkeyPatch
             assert own(x).dtype == torch.bfloat16
         monkeypatch.setattr(dense, "_HAS_KERNEL", False)
         assert torch.equal(own(x), plain(x))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch.export about itself
+def test_a_compiled_prediction_keeps_the_kernel_and_an_exported_one_does_not() -> None:
+    own, plain = both()
+    x = torch.randn(ROWS, 24)
+    called: list[str] = []
+
+    def looking(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., object]:
+        called.extend(str(node.target) for node in graph.graph.nodes if node.op == "call_function")
+        return graph.forward
+
+    with torch.no_grad():
+        torch.testing.assert_close(torch.compile(own, backend=looking)(x), plain(x), rtol=1e-5, atol=1e-5)
+        assert any("sonde.linear" in name for name in called)
+        exported = torch.export.export(own, (x,)).run_decompositions()
+    assert not any("sonde" in str(node.target) for node in exported.graph.nodes)
