@@ -16,7 +16,7 @@ ROWS = 64  # of fewer the order that weights are brought into costs more than th
 
 @torch.library.custom_op("sonde::linear", mutates_args=(), schema="(Tensor x, Tensor weight, Tensor? bias) -> Tensor")
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """x Wᵀ + b by oneDNN, one operation to a compiler: its own rules for oneDNN's operation want weights that never change again."""
+    """X Wᵀ + b by oneDNN, one operation to a compiler: its own rules for oneDNN's operation want weights that never change again."""
     y: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return y
 
