@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.func import grad_and_value
 
 from sonde.nn.dropout import Dropout, cpu_mask
 
@@ -69,3 +70,13 @@ def test_same_seed_same_mask() -> None:
 def test_messages() -> None:
     with pytest.raises(ValueError, match=r"dropout of 1\.0: give a probability from 0 up to, not including, 1"):
         Dropout(1.0)
+
+
+def test_a_graph_for_batches_of_any_length_drops_out_under_functional_gradients() -> None:
+    drop = Dropout(0.5)
+    whole = torch.compile(lambda w, x: grad_and_value(lambda w: drop(x * w).sum())(w), dynamic=True, backend="aot_eager")
+    for length in (5, 8):
+        torch.manual_seed(0)
+        gradient, value = whole(torch.tensor(3.0), torch.ones(400, length))
+        assert value == 3 * gradient
+        assert 0.8 < gradient / (400 * length) < 1.2

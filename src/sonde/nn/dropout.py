@@ -29,7 +29,10 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        if x.device.type != "cpu" or torch.compiler.is_compiling():
+        if torch.compiler.is_compiling():
+            # F.dropout asks for the number of values, which a graph for batches of any length cannot tell (PyTorch 2.13).
+            return torch.native_dropout(x, self.p, True)[0]
+        if x.device.type != "cpu":
             return F.dropout(x, self.p, training=True)
         return x * cpu_mask(x.shape, self.p, dtype=x.dtype)
 

@@ -6,6 +6,7 @@ import copy
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, count, islice
 from typing import Any
 
 import torch
@@ -64,7 +65,7 @@ class Tried:
         if self.recipe.training.epochs == 0:
             return 0.0
         update, _ = self._step()
-        return _timed(update, self.batches, steps=4)
+        return _median(_times(update, self.batches, steps=4)[1:])
 
     def learning_rate(self) -> float:
         """The rate that a range test (Smith 2017) chooses; every process takes the first one's."""
@@ -91,23 +92,25 @@ class Tried:
         return int(self.world.share(max(1, int(0.9 * seconds / max(epoch, 1e-6)))))
 
     def seconds_compiled(self) -> tuple[float, float]:
-        """Seconds that compiling takes, and seconds a compiled step."""
+        """Seconds that compiling takes, and seconds a compiled step.
+
+        Batches of other lengths than the first one's are compiled for anew, so that what all of these steps took above the usual counts.
+        """
         update, _ = self._step(compiled=True)
-        started = time.perf_counter()
-        update(next(iter(self.batches.epoch(0))))
-        first = time.perf_counter() - started
-        each = _timed(update, self.batches, steps=6)
-        return first - each, each
+        times = _times(update, self.batches, steps=7)
+        each = _median(times[1:])
+        return sum(times) - len(times) * each, each
 
 
-def _timed(update: Any, batches: Feed, *, steps: int) -> float:
-    """Median seconds an update over up to `steps` ones, after one that does not count."""
+def _times(update: Any, batches: Feed, *, steps: int) -> list[float]:
+    """Seconds of one update and of `steps` more, from as many epochs as that takes."""
     times: list[float] = []
-    for number, pieces in enumerate(batches.epoch(0)):
+    for pieces in islice(chain.from_iterable(batches.epoch(number) for number in count()), steps + 1):
         started = time.perf_counter()
         update(pieces)
         times.append(time.perf_counter() - started)
-        if number == steps:
-            break
-    counted = sorted(times[1:] or times)
-    return counted[len(counted) // 2]
+    return times
+
+
+def _median(times: list[float]) -> float:
+    return sorted(times)[len(times) // 2]
