@@ -12,6 +12,8 @@ from sonde.data.contents import Examples
 from sonde.errors import RunError, SondeError
 from sonde.export.numpy_runtime.model import Model
 from sonde.export.numpy_runtime.problem import PredictError
+from sonde.export.numpy_runtime.questions import Answerer
+from sonde.export.questions import asked, drawn
 from sonde.run import Run
 
 TOLERANCE = 1e-5  # of the largest output
@@ -24,8 +26,10 @@ def examples_of(run: Run) -> tuple[tuple[Tensor, ...], Examples | None, str]:
         columns, index, examples = run.part("train")
     except SondeError:
         return _drawn(run), None, "drawn inputs, as the run's data are not at hand"
-    if columns.passages is not None or columns.windows is not None:  # a row of the data is several of these
+    if columns.passages is not None:  # a row of the data is several of these
         return _drawn(run), None, "drawn inputs"
+    if columns.windows is not None:  # so is a question, but it is a row of the file
+        return (*asked(run, columns.windows.question.numpy()[index], examples), "questions of the training part")
     chosen = index[np.unique(np.linspace(0, len(index) - 1, min(CHECKED, len(index))).astype(np.int64))]
     rows = chosen if len(chosen) > 1 else np.repeat(chosen, 2)
     kept = columns.take(torch.from_numpy(rows)).inputs
@@ -41,6 +45,8 @@ def _drawn(run: Run) -> tuple[Tensor, ...]:
     sizes, normalisation = run.preparation.sizes, run.preparation.normalisation
     if "channels" in sizes:
         return (torch.from_numpy(draw.integers(0, 256, (CHECKED, sizes["channels"], sizes["size"], sizes["size"]), dtype=np.uint8)),)
+    if "separator" in sizes:
+        return drawn(sizes, CHECKED)
     if "vocabulary" in sizes:
         lengths = torch.from_numpy(draw.integers(1, sizes["length"] + 1, CHECKED))
         tokens = torch.from_numpy(draw.integers(1, sizes["vocabulary"], (CHECKED, sizes["length"])))
@@ -54,7 +60,7 @@ def _drawn(run: Run) -> tuple[Tensor, ...]:
     return (torch.from_numpy(numbers.astype(np.float32)), *([torch.from_numpy(np.stack(codes, axis=1))] if codes else []))
 
 
-def compare_inputs(exported: Model, examples: Examples, inputs: tuple[Tensor, ...], *, where: str) -> None:
+def compare_inputs(exported: Model | Answerer, examples: Examples, inputs: tuple[Tensor, ...], *, where: str) -> None:
     """The preprocessing: the same examples must become the same raw inputs."""
     source: Any = examples.frame.to_dicts()
     if examples.pictures is not None:
@@ -73,7 +79,7 @@ def compare_inputs(exported: Model, examples: Examples, inputs: tuple[Tensor, ..
             raise RunError(what, where=where, remedy="use the run with PyTorch (`sonde predict`), and report the data's form")
 
 
-def compare(exported: Model, model: nn.Module, inputs: tuple[Tensor, ...], *, where: str = "the model") -> float:
+def compare(exported: Model | Answerer, model: nn.Module, inputs: tuple[Tensor, ...], *, where: str = "the model") -> float:
     """The largest difference between the export's outputs and the model's, relative to the largest output of its column.
 
     Raises RunError where it exceeds 1e-5.

@@ -42,8 +42,12 @@ class _Call(nn.Module):
         return self.model(*inputs)
 
 
-def write_graph(model: nn.Module, inputs: tuple[Tensor, ...], *, names: tuple[str, ...], where: str = "the model") -> Written:
+def write_graph(
+    model: nn.Module, inputs: tuple[Tensor, ...], *, names: tuple[str, ...], where: str = "the model", steps: int | None = None
+) -> Written:
     """The graph of `model` in evaluation mode for example `inputs` (at least two rows), the first axis of each left open.
+
+    `steps`: where the second axis of the first input is open too, how long it is at most.
 
     Raises RunError where PyTorch cannot export the model, and where it has an operation that NumPy's side does not know.
     """
@@ -53,7 +57,8 @@ def write_graph(model: nn.Module, inputs: tuple[Tensor, ...], *, names: tuple[st
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch.export's own, about torch.export
             batch = Dim("batch")
-            shapes = (tuple({0: batch} for _ in inputs),)
+            second = {} if steps is None else {1: Dim("step", max=steps)}
+            shapes = (({0: batch} | second, *({0: batch} for _ in inputs[1:])),)
             program = torch.export.export(_Call(model), (inputs,), dynamic_shapes=shapes).run_decompositions()
     except Exception as error:  # torch.export raises errors of many kinds, all about the model's own source
         first = str(error).strip().splitlines() or [type(error).__name__]

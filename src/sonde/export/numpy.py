@@ -30,12 +30,15 @@ from sonde.export.language_model import Part, compare_blanks, compare_text, comp
 from sonde.export.numpy_runtime.blanks import BlankFiller
 from sonde.export.numpy_runtime.language_model import LanguageModel
 from sonde.export.numpy_runtime.model import Loaded, Model, load
+from sonde.export.numpy_runtime.questions import Answerer
 from sonde.export.numpy_runtime.translator import Translator
 from sonde.export.preprocessing import describe
+from sonde.export.questions import Spans
 from sonde.nn.sequence import blank_filler
 from sonde.run import Run
 from sonde.tasks import Task
 from sonde.tasks.language_modelling import LanguageModelling
+from sonde.tasks.question_answering import QuestionAnswering
 from sonde.tasks.translation import Translation
 
 # What the graph's inputs are called, where there may be several.
@@ -44,6 +47,8 @@ INPUTS = {
     "text": ("tokens", "lengths"),
     "tagged": ("tokens", "lengths"),
     "running-text": ("tokens", "state", "memory"),
+    "bert": ("tokens", "lengths", "words"),
+    "questions": ("tokens", "lengths"),
 }
 
 PREDICT = '''"""Predict with this exported model: `python predict.py new.csv`, or in Python
@@ -134,11 +139,11 @@ def _export_one(run: Run, folder: Path) -> tuple[float, int, str]:
         difference, checked = compare_text(exported, run)
         refuse_apart(difference, where=where)
         return difference, checked, "tokens of running text"
-    model = Predicting(run.model, run.task).eval()
+    model = (Spans(run.model, run.task) if isinstance(run.task, QuestionAnswering) else Predicting(run.model, run.task)).eval()
     inputs, examples, said = examples_of(run)
     _write_model(model, inputs, preprocessing, folder, where=where)
     exported = load(folder)
-    assert isinstance(exported, Model)
+    assert isinstance(exported, (Model, Answerer))
     difference = compare(exported, model, inputs, where=where)
     if examples is not None:
         compare_inputs(exported, examples, inputs, where=where)
@@ -162,12 +167,16 @@ def write(model: nn.Module, inputs: tuple[Tensor, ...], preprocessing: dict[str,
 
 def _write_model(model: nn.Module, inputs: tuple[Tensor, ...], preprocessing: dict[str, Any], folder: Path, *, where: str) -> None:
     names = INPUTS.get(preprocessing["kind"], (preprocessing["kind"],))
-    _write_graph(model, inputs, names[: len(inputs)], folder, where=where)
+    # BERT reads texts of about one length together.
+    steps = preprocessing["preparation"]["length"] if preprocessing["kind"] in ("bert", "questions") else None
+    _write_graph(model, inputs, names[: len(inputs)], folder, where=where, steps=steps)
     _write_json(preprocessing, folder)
 
 
-def _write_graph(model: nn.Module, inputs: tuple[Tensor, ...], names: tuple[str, ...], folder: Path, *, where: str) -> None:
-    written = write_graph(model, inputs, names=names, where=where)
+def _write_graph(
+    model: nn.Module, inputs: tuple[Tensor, ...], names: tuple[str, ...], folder: Path, *, where: str, steps: int | None = None
+) -> None:
+    written = write_graph(model, inputs, names=names, where=where, steps=steps)
     safetensors.torch.save_file(written.weights, folder / "weights.safetensors")
     (folder / "graph.json").write_text(json.dumps(written.graph, indent=1), encoding="utf-8")
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from sonde.data.prepare.tokenizers.classes import character_classes
+from sonde.data.prepare.tokenizers.normal_form import normal_form
 from sonde.data.readers.delimited import HEADERLESS
 from sonde.errors import RunError, SondeError
 from sonde.export.numpy_runtime.graph import FORMAT
@@ -17,7 +18,9 @@ from sonde.tasks import Task
 from sonde.tasks.classification import Classification
 from sonde.tasks.forecasting import Forecasting
 from sonde.tasks.language_modelling import LanguageModelling
+from sonde.tasks.masked_language_modelling import MaskedLanguageModelling
 from sonde.tasks.multi_label_classification import MultiLabelClassification
+from sonde.tasks.question_answering import QuestionAnswering
 from sonde.tasks.regression import Regression
 from sonde.tasks.tagging import Tagging
 from sonde.tasks.translation import Translation
@@ -36,6 +39,10 @@ def describe(run: Run) -> dict[str, Any]:
             raise RunError(what, where=str(run.path), remedy="use the run with PyTorch (`sonde predict`), or train with --tokenizer characters")
         preparation["tokenizer"] |= character_classes(preparation["tokenizer"]["name"])
         kind = "tagged" if name == "tokens" else "running-text" if preparation["window"] else kind
+    if kind == "bert":
+        form = normal_form(lower=preparation["tokenizer"]["lower"])
+        preparation["tokenizer"] |= character_classes("bert") | {"form": form}
+        kind = "questions" if preparation.get("stride") else kind
     data = run.recipe.data
     return {
         "format": FORMAT,
@@ -67,13 +74,19 @@ def answer(task: Task, outputs: int, *, where: str) -> dict[str, Any]:
     if isinstance(task, Translation):
         saved = task.tokenizer.to_json()
         return {"kind": "translation", "tokenizer": saved | character_classes(saved["name"]), "beam": task.beam, "longest": task.longest}
+    if isinstance(task, QuestionAnswering):
+        return {"kind": "answers", "none": task.none, "longest": task.longest}
+    if isinstance(task, MaskedLanguageModelling):
+        remedy = f"fine-tune it (--weights {where}) and export that, or give its weights to others with --to hub"
+        raise RunError("masked language modelling is pre-training, and nothing is predicted with it by itself", where=where, remedy=remedy)
     what = f"predictions of the task {type(task).__name__} cannot be exported"
     raise RunError(what, where=where, remedy="use the run with PyTorch (`sonde predict`)")
 
 
 def _published(preparation: dict[str, Any]) -> list[str]:
     """The columns' names of a known file without a header, where the run was trained on one; none otherwise."""
-    learned = {column["name"] for column in preparation.get("columns", []) if column["encoder"] is not None}
+    columns = preparation["columns"] if preparation["kind"] == "table" else []
+    learned = {column["name"] for column in columns if column["encoder"] is not None}
     return next((list(names) for names in HEADERLESS.values() if learned and learned <= set(names)), [])
 
 

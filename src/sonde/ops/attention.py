@@ -28,9 +28,9 @@ def causal_mask(queries: int, keys: int, *, device: torch.device | None = None) 
     return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)
 
 
-def length_mask(lengths: Int[Tensor, " batch"], keys: int) -> Bool[Tensor, "batch key"]:
-    """True for the first `lengths[n]` keys of example n: padding is not looked at."""
-    return torch.arange(keys, device=lengths.device) < lengths[:, None]
+def length_mask(lengths: Int[Tensor, " batch"], keys: int | torch.SymInt) -> Bool[Tensor, "batch key"]:
+    """True for the first `lengths[n]` keys of example n: padding is not looked at. While a model is exported `keys` may be left open."""
+    return torch.arange(keys, device=lengths.device) < lengths[:, None]  # type: ignore[arg-type]
 
 
 def masked_softmax(scores: Float[Tensor, "... key"], mask: Mask = None) -> Float[Tensor, "... key"]:

@@ -53,7 +53,7 @@ class QuestionAnswering:
 
     def loss(self, model: nn.Module, batch: Batch, totals: dict[str, float], state: Any = None) -> Loss:
         """The mean over first and last pieces of −ln p. The output, (window, 2): −ln p of both, and the F1 of the best span's pieces."""
-        logits, targets = self._logits(model, batch.inputs), known(batch)
+        logits, targets = self.logits(model, batch.inputs), known(batch)
         right = targets[:, 0], targets[:, -1]
         nats = sum(
             (F.cross_entropy(logits[:, :, side], right[side], reduction="none") for side in (0, 1)), start=logits.new_zeros(len(targets))
@@ -64,12 +64,21 @@ class QuestionAnswering:
 
     def predict(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
         """(window, 5), see above."""
-        logits = self._logits(model, inputs)
+        logits = self.logits(model, inputs)
         score, first, last = self._best(logits)
         p = logits.log_softmax(1)
         row = torch.arange(len(logits), device=logits.device)
         sure = (p[row, first, 0] + p[row, last, 1]).exp()
         return torch.stack([score, first.to(score), last.to(score), logits[:, 0].sum(1), sure], 1)
+
+    def logits(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Logits (window, step, 2), −∞ but for the paragraph and [CLS]."""
+        tokens, lengths = inputs
+        logits: Tensor = model(tokens, lengths)
+        place = torch.arange(tokens.shape[1], device=tokens.device)
+        ends = tokens == self.separator
+        paragraph = (ends.cumsum(1) == 1) & ~ends & (place < lengths[:, None] - 1)
+        return logits.masked_fill(~(paragraph | (place == 0))[:, :, None], -torch.inf)
 
     def metrics(self, final: bool) -> dict[str, Metric | RowMetric | TextMetric]:
         """F1 of the pieces in windows first; at the end SQuAD's two measures."""
@@ -83,15 +92,6 @@ class QuestionAnswering:
         values = prediction.detach().cpu()
         spans = [f"{int(first)}–{int(last)}" for first, last in values[:, 1:3].tolist()]
         return {"prediction": np.array(spans, dtype=object), "score": values[:, 4].double().numpy()}
-
-    def _logits(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Logits (window, step, 2), −∞ but for the paragraph and [CLS]."""
-        tokens, lengths = inputs
-        logits: Tensor = model(tokens, lengths)
-        place = torch.arange(tokens.shape[1], device=tokens.device)
-        ends = tokens == self.separator
-        paragraph = (ends.cumsum(1) == 1) & ~ends & (place < lengths[:, None] - 1)
-        return logits.masked_fill(~(paragraph | (place == 0))[:, :, None], -torch.inf)
 
     def _best(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The best span of the paragraph, without [CLS]."""

@@ -76,7 +76,7 @@ def as_csv(parts: list[dict[str, Any]]) -> str:
     writer.writerow(parts[0])
     for columns in parts:
         for row in zip(*columns.values(), strict=True):
-            writer.writerow([str(value) for value in row])
+            writer.writerow(["" if value is None else str(value) for value in row])
     return out.getvalue()
 
 

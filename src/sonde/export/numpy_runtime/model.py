@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from . import pictures, series, tables, tagged, text
+from . import bert, pictures, series, tables, tagged, text
 from .blanks import BlankFiller
 from .graph import Graph, read_json
 from .language_model import LanguageModel
 from .problem import PredictError
+from .questions import Answerer
 from .translator import Translator
 
 # kind of preprocessing → encode(source, preprocessing) -> (names, inputs). A kind that is not here cannot be exported.
@@ -23,6 +24,7 @@ PREPROCESSING: dict[str, Callable[[Any, dict[str, Any]], tuple[list[str], tuple[
     "series": series.encode,
     "text": text.encode,
     "tagged": tagged.encode,
+    "bert": bert.encode,
 }
 SHOWN = 100  # with more classes a table has the probability of the predicted class alone
 AT_ONCE = 2**20  # numbers that go into the graph at a time, about
@@ -52,6 +54,8 @@ class Model:
 
     def outputs(self, *inputs: np.ndarray) -> np.ndarray:
         """What the network gives for raw inputs: logits, or values in the units of the data (row, output)."""
+        if self.preprocessing["kind"] == "bert":
+            return bert.in_batches(self.graph, inputs)
         rows = len(inputs[0])
         if not rows:  # the shape of the answer is that of one row
             return self.graph.run(*(np.zeros((1, *each.shape[1:]), dtype=each.dtype) for each in inputs))[0][:0]
@@ -97,7 +101,7 @@ class Folds:
         return {"name": encoded[0][0], **self.models[0].answer(outputs)}
 
 
-Loaded = Model | Folds | LanguageModel | BlankFiller | Translator
+Loaded = Model | Folds | LanguageModel | BlankFiller | Translator | Answerer
 
 
 def load(folder: str | Path) -> Loaded:
@@ -112,4 +116,6 @@ def load(folder: str | Path) -> Loaded:
     if preprocessing["answer"]["kind"] == "blanks":
         forwards, backwards, output = (Graph.load(folder / part) for part in ("forwards", "backwards", "output"))
         return BlankFiller(forwards, backwards, output, preprocessing)
+    if preprocessing["answer"]["kind"] == "answers":
+        return Answerer(Graph.load(folder), preprocessing)
     return (LanguageModel if preprocessing["kind"] == "running-text" else Model)(Graph.load(folder), preprocessing)

@@ -20,7 +20,7 @@ BLANKS = (*range(9, 14), 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028,
 LONGEST = 100  # a word of more letters is unknown to WordPiece
 # Words with the blank before them, as GPT-2 cuts them (Radford et al. 2019), of a text whose characters stand for their kinds.
 _BYTE_WORDS = re.compile(r"'(?:s|t|re|ve|m|ll|d)| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+", re.ASCII)
-_WORDS = re.compile("!|x+")  # a mark, or what stands between marks and blanks (Devlin et al. 2019)
+WORDS = re.compile("!|x+")  # a mark, or what stands between marks and blanks (Devlin et al. 2019)
 _CLOSING = re.compile(r" ([.,!?;:%)\]}])")
 
 
@@ -31,7 +31,7 @@ def byte_letters() -> dict[int, str]:
     return {byte: chr(byte) for byte in printed} | {byte: chr(256 + place) for place, byte in enumerate(others)}
 
 
-def _kinds(others: str, ranges: dict[str, list[list[int]]]) -> np.ndarray:
+def kinds_of(others: str, ranges: dict[str, list[list[int]]]) -> np.ndarray:
     """uint8 (code point,): an ASCII character that stands for the kind of each; `ranges` have first and last code points by it."""
     kinds = np.full(0x110000, ord(others), dtype=np.uint8)
     for kind, found in ranges.items():
@@ -40,10 +40,19 @@ def _kinds(others: str, ranges: dict[str, list[list[int]]]) -> np.ndarray:
     return kinds
 
 
+def spans_of(codes: np.ndarray, kinds: np.ndarray, pattern: re.Pattern[str]) -> list[tuple[int, int]]:
+    """Where the parts begin and end at which the text of the kinds of some characters (code points) matches."""
+    return [found.span() for found in pattern.finditer(kinds[codes].tobytes().decode("ascii"))]
+
+
+def code_points(text: str) -> np.ndarray:
+    """Of each character, uint32."""
+    return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+
+
 def _cut(text: str, kinds: np.ndarray, pattern: re.Pattern[str]) -> list[str]:
     """The parts of a text at which the text of its characters' kinds matches."""
-    shadow = kinds[np.frombuffer(text.encode("utf-32-le"), dtype="<u4")].tobytes().decode("ascii")
-    return [text[found.start() : found.end()] for found in pattern.finditer(shadow)]
+    return [text[begin:end] for begin, end in spans_of(code_points(text), kinds, pattern)]
 
 
 class BytePairs:
@@ -58,7 +67,7 @@ class BytePairs:
         known = {letter: byte for byte, letter in self.letters.items()}
         written = sorted(self.numbers, key=self.numbers.__getitem__)[SPECIALS:]
         self.bytes = [b"", REPLACEMENT.encode(), b"", b"", *(bytes(known[letter] for letter in piece) for piece in written)]
-        self.kinds = _kinds("!", {"x": fitted["letters"], "0": fitted["numbers"], "\t": [[point, point] for point in BLANKS]})
+        self.kinds = kinds_of("!", {"x": fitted["letters"], "0": fitted["numbers"], "\t": [[point, point] for point in BLANKS]})
         for kept in "' abcdefghijklmnopqrstuvwxyz":  # that the pattern names
             self.kinds[ord(kept)] = ord(kept)
         self.seen: dict[str, list[int]] = {}
@@ -86,36 +95,47 @@ class BytePairs:
         return text[1:] if self.sentences and text.startswith(" ") else text
 
 
-class WordPieces:
-    """WordPiece (Schuster and Nakajima 2012): of each word the longest piece that is known, then of the rest, whose pieces begin with `##`."""
+class LongestFirst:
+    """WordPiece of single words (Schuster and Nakajima 2012): the longest piece that is known, then of the rest, whose pieces begin with `##`.
 
-    def __init__(self, fitted: dict[str, Any]) -> None:
-        self.numbers: dict[str, int] = json.loads(fitted["table"])["model"]["vocab"]
-        self.pieces = sorted(self.numbers, key=self.numbers.__getitem__)
-        self.kinds = _kinds("x", {"!": fitted["marks"], " ": [[point, point] for point in BLANKS]})
+    A word of which a part is not known, or of more than LONGEST letters, is one unknown piece.
+    """
+
+    def __init__(self, numbers: dict[str, int], unknown: int) -> None:
+        self.numbers, self.unknown = numbers, unknown
         self.seen: dict[str, list[int]] = {}
 
-    def encode(self, text: str) -> list[int]:
-        """The numbers of the pieces; a word of which a part is not known is one unknown piece."""
-        text = text.encode("utf-8", "replace").decode("utf-8")
-        return [number for word in _cut(text, self.kinds, _WORDS) for number in self._word(word)]
-
-    def _word(self, word: str) -> list[int]:
+    def __call__(self, word: str) -> list[int]:
+        """The numbers of a word's pieces."""
         if word not in self.seen:
-            self.seen[word] = self._longest(word) if len(word) <= LONGEST else [UNKNOWN]
+            self.seen[word] = self._pieces(word) if len(word) <= LONGEST else [self.unknown]
         return self.seen[word]
 
-    def _longest(self, word: str) -> list[int]:
+    def _pieces(self, word: str) -> list[int]:
         found, start = [], 0
         while start < len(word):
             before = "##" if start else ""
             ends = (end for end in range(len(word), start, -1) if before + word[start:end] in self.numbers)
             end = next(ends, None)
             if end is None:
-                return [UNKNOWN]
+                return [self.unknown]
             found.append(self.numbers[before + word[start:end]])
             start = end
         return found
+
+
+class WordPieces:
+    """WordPiece over words and marks."""
+
+    def __init__(self, fitted: dict[str, Any]) -> None:
+        numbers: dict[str, int] = json.loads(fitted["table"])["model"]["vocab"]
+        self.pieces, self.of_word = sorted(numbers, key=numbers.__getitem__), LongestFirst(numbers, UNKNOWN)
+        self.kinds = kinds_of("x", {"!": fitted["marks"], " ": [[point, point] for point in BLANKS]})
+
+    def encode(self, text: str) -> list[int]:
+        """The numbers of the pieces."""
+        text = text.encode("utf-8", "replace").decode("utf-8")
+        return [number for word in _cut(text, self.kinds, WORDS) for number in self.of_word(word)]
 
     def decode(self, numbers: list[int]) -> str:
         """Words with single blanks between them, as blanks are not kept."""

@@ -41,7 +41,7 @@ def encode(source: Any, preprocessing: dict[str, Any]) -> tuple[list[str], tuple
     """
     fitted = preprocessing["preparation"]
     known = {piece: number for number, piece in enumerate((*PIECES, *fitted["tokenizer"]["words"]), SPECIALS)}
-    sentences = [_TOKEN.findall(each) if isinstance(each, str) else list(each) for each in _sentences(source, preprocessing["text"])]
+    sentences = sentences_of(source, preprocessing["text"])
     rows = [[known[token] if token in known and token not in PIECES else known[form_of(token)] for token in tokens] for tokens in sentences]
     return [str(row) for row in range(len(rows))], padded(rows, fitted["length"])
 
@@ -56,6 +56,11 @@ def form_of(token: str) -> str:
     return next((f"<-{ending}>" for ending in ENDINGS if token.endswith(ending) and len(token) > len(ending) + 1), PLAIN)
 
 
+def sentences_of(source: Any, column: str) -> list[list[str]]:
+    """The tokens of each sentence, of whatever `encode` takes."""
+    return [_TOKEN.findall(each) if isinstance(each, str) else list(each) for each in _sentences(source, column)]
+
+
 def _sentences(source: Any, column: str) -> list[Any]:
     """Each sentence as a text, or as a list of tokens."""
     if isinstance(source, (str, Path)):
@@ -63,9 +68,13 @@ def _sentences(source: Any, column: str) -> list[Any]:
         if Path(source).suffix.lower() in SUFFIXES:
             lines = [line for line in text.split("\n") if not line.startswith("-DOCSTART-")]
             blocks = "\n".join(line if line.strip() else "" for line in lines).split("\n\n")
-            return [[line.split()[0] for line in block.split("\n") if line] for block in blocks if block.strip()]
+            return [[line.split("\t" if "\t" in line else None)[0] for line in block.split("\n") if line] for block in blocks if block.strip()]
         return [line for line in text.split("\n") if line.strip()]
     if not isinstance(source, Sequence):
         remedy = "give texts, lists of tokens, or a file"
         raise PredictError(f"sentences cannot be read from {type(source).__name__}", where="the data", remedy=remedy)
+    for row, each in enumerate(source):
+        if isinstance(each, Mapping) and column not in each:
+            found = f"there is no column {column!r}, which the model learned from"
+            raise PredictError(found, where=f"row {row}", remedy="the columns here are " + ", ".join(map(str, each)))
     return [each[column] if isinstance(each, Mapping) else each for each in source]

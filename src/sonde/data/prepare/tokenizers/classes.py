@@ -14,11 +14,11 @@ Ranges = list[list[int]]  # first and last code points
 
 @functools.cache
 def character_classes(tokenizer: str) -> dict[str, Ranges]:
-    """For `bpe` the ranges of `letters` and `numbers`, for `wordpiece` those of `marks`, which are words by themselves; else nothing."""
+    """For `bpe` the ranges of `letters` and `numbers`, for `wordpiece` and `bert` those of `marks`, which are words by themselves; else nothing."""
     if tokenizer == "bpe":
         found = _classed(pre_tokenizers.ByteLevel(add_prefix_space=False), "!a1")
         return {"letters": found["a"], "numbers": found["1"]}
-    if tokenizer == "wordpiece":
+    if tokenizer in ("wordpiece", "bert"):
         found = _classed(pre_tokenizers.BertPreTokenizer(), "a")
         return {"marks": found["alone"]}
     return {}
