@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .windows import adaptive_average, adaptive_maximum, average_pool, convolution, maximum_pool, nearest
+from .windows import adaptive_average, adaptive_maximum, average_pool, bilinear, convolution, maximum_pool, nearest
 
 Array = Any  # an array; a NumPy scalar where nothing is left of its axes
 Number = int | float
@@ -152,6 +152,20 @@ def _slice(x: Array, dim: int = 0, start: int | None = None, end: int | None = N
     return x[(slice(None),) * (dim % x.ndim) + (slice(start, end, step),)]
 
 
+def _slice_scatter(x: Array, src: Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Array:
+    """X with `src` in the place of its slice."""
+    y = np.array(x)
+    _slice(y, dim, start, end, step)[...] = src
+    return y
+
+
+def _select_scatter(x: Array, src: Array, dim: int, index: int) -> Array:
+    """X with `src` in the place of one of its entries."""
+    y = np.array(x)
+    np.moveaxis(y, dim, 0)[index] = src
+    return y
+
+
 def _split(x: Array, sizes: Sequence[int], dim: int = 0) -> list[Array]:
     return np.split(x, np.cumsum(sizes)[:-1], axis=dim)
 
@@ -264,6 +278,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "avg_pool1d.default": average_pool, "avg_pool2d.default": average_pool, "avg_pool3d.default": average_pool,
     "_adaptive_avg_pool2d.default": adaptive_average, "_adaptive_avg_pool3d.default": adaptive_average,
     "adaptive_max_pool2d.default": adaptive_maximum, "upsample_nearest2d.vec": nearest,
+    "upsample_bilinear2d.vec": bilinear,
     # over axes
     "sum.dim_IntList": _reduce(np.sum), "sum.default": _reduce(np.sum), "mean.dim": _reduce(np.mean), "mean.default": _reduce(np.mean),
     "amax.default": _reduce(np.max), "amin.default": _reduce(np.min), "prod.dim_int": _reduce(np.prod), "any.default": _reduce(np.any),
@@ -280,9 +295,11 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "split.Tensor": _even_split, "flip.default": lambda x, dims: np.flip(x, tuple(dims)), "repeat.default": _repeat, "index.Tensor": _index,
     "index_select.default": lambda x, index, dim: np.take(x, index, axis=dim),
     "gather.default": lambda x, index, dim, sparse_grad=False: np.take_along_axis(x, index, axis=dim), "constant_pad_nd.default": _pad,
+    "slice_scatter.default": _slice_scatter, "select_scatter.default": _select_scatter,
+    "copy.default": lambda x, src: np.broadcast_to(src, x.shape),
     "tril.default": lambda x, diagonal=0: np.tril(x, diagonal), "triu.default": lambda x, diagonal=0: np.triu(x, diagonal),
     # constants
-    "full.default": _full, "zeros.default": _full, "ones.default": lambda size, dtype=None: np.ones(size),
+    "full.default": _full, "zeros.default": _full, "empty.memory_format": _full, "ones.default": lambda size, dtype=None: np.ones(size),
     "scalar_tensor.default": lambda s, dtype=None: np.asarray(s),
     "full_like.default": lambda x, fill_value, dtype=None: np.full(x.shape, fill_value),
     "zeros_like.default": _like(0), "ones_like.default": _like(1),

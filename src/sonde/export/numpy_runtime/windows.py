@@ -48,10 +48,9 @@ def convolution(
     n = weight.ndim - 2
     stride, padding, dilation = _wide(stride, n), _wide(padding, n), _wide(dilation, n)
     if transposed:
-        x, weight = _as_forward(x, weight, stride, padding, dilation, _wide(output_padding, n), groups)
-        stride = [1] * n
-    else:
-        x = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in padding)])
+        y = _transposed(x, weight, stride, padding, dilation, _wide(output_padding, n), groups)
+        return y if bias is None else y + bias.reshape(-1, *(1,) * n)
+    x = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in padding)])
     seen = windows(x, weight.shape[2:], stride, dilation)
     batch, places = x.shape[0], seen.shape[2 : 2 + n]
     rows = weight.reshape(groups, weight.shape[0] // groups, -1)
@@ -64,22 +63,19 @@ def convolution(
     return y if bias is None else y + bias.reshape(-1, *(1,) * n)
 
 
-def _as_forward(
+def _transposed(
     x: Array, weight: Array, stride: Sizes, padding: Sizes, dilation: Sizes, output_padding: Sizes, groups: int
-) -> tuple[Array, Array]:
-    """A transposed convolution is the ordinary one of x with zeros between its values and the kernel turned round."""
-    n, kernel = len(stride), weight.shape[2:]
-    spread = np.zeros((*x.shape[:2], *((size - 1) * s + 1 for size, s in zip(x.shape[2:], stride, strict=True))), dtype=x.dtype)
-    spread[(slice(None), slice(None), *(slice(None, None, s) for s in stride))] = x
-    widths = []
-    for k, p, d, extra in zip(kernel, padding, dilation, output_padding, strict=True):
-        widths.append((d * (k - 1) - p, d * (k - 1) - p + extra))
-    cut = tuple(slice(max(-left, 0), size - max(-right, 0)) for (left, right), size in zip(widths, spread.shape[2:], strict=True))
-    spread = spread[(slice(None), slice(None), *cut)]
-    spread = np.pad(spread, [(0, 0), (0, 0), *((max(left, 0), max(right, 0)) for left, right in widths)])
-    turned = weight.reshape(groups, -1, *weight.shape[1:]).swapaxes(1, 2)
-    turned = np.flip(turned, tuple(range(-n, 0)))
-    return spread, turned.reshape(-1, weight.shape[0] // groups, *kernel)
+) -> Array:
+    """Each value of x times the kernel, laid at s·p of the answer and added up: one matrix product a group, one sum a place of the kernel."""
+    kernel, size, batch, channels = weight.shape[2:], x.shape[2:], x.shape[0], x.shape[1]
+    rows = weight.reshape(groups, channels // groups, -1).swapaxes(1, 2)
+    laid = (rows @ x.reshape(batch, groups, channels // groups, -1)).reshape(batch, -1, *kernel, *size)
+    axes = list(zip(size, kernel, stride, dilation, padding, output_padding, strict=True))
+    y = np.zeros((*laid.shape[:2], *((z - 1) * s + d * (k - 1) + 1 + extra for z, k, s, d, _, extra in axes)), dtype=x.dtype)
+    for place in product(*(range(k) for k in kernel)):
+        at = tuple(slice(d * i, d * i + (z - 1) * s + 1, s) for i, (z, _, s, d, _, _) in zip(place, axes, strict=True))
+        y[(slice(None), slice(None), *at)] += laid[(slice(None), slice(None), *place)]
+    return y[(slice(None), slice(None), *(slice(p, p + (z - 1) * s + d * (k - 1) + 1 + extra - 2 * p) for z, k, s, d, p, extra in axes))]
 
 
 def _pooled(x: Array, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool, fill: Number) -> Array:
@@ -167,4 +163,28 @@ def nearest(x: Array, output_size: Sizes | None, scale_factors: Sequence[Number]
     for axis, (size, out) in enumerate(zip(sizes, wanted, strict=True), start=2):
         step = size / out if scale_factors is None else 1 / scale_factors[axis - 2]
         x = np.take(x, np.minimum((np.arange(out) * step).astype(np.int64), size - 1), axis=axis)
+    return x
+
+
+def _between(size: int, out: int, factor: Number | None, dtype: np.dtype[Any], *, corners: bool) -> tuple[Array, Array, Array]:
+    """Of each of `out` places the pixel before it, the one after it, and the share of the latter, in the precision of x as PyTorch has it."""
+    places = np.arange(out, dtype=np.float64)  # in which product and difference are exact, and rounded once
+    if corners:
+        step = dtype.type(size - 1) / dtype.type(out - 1) if out > 1 else dtype.type(0)
+        place = (float(step) * places).astype(dtype)
+    else:
+        step = dtype.type(1 / factor) if factor else dtype.type(size) / dtype.type(out)
+        place = np.maximum(float(step) * (places + 0.5) - 0.5, 0).astype(dtype)
+    before = np.minimum(place.astype(np.int64), size - 1)
+    return before, np.minimum(before + 1, size - 1), np.clip(place - before.astype(dtype), 0, 1)
+
+
+def bilinear(x: Array, output_size: Sizes | None, align_corners: bool = False, scale_factors: Sequence[Number] | None = None) -> Array:
+    """Bilinear interpolation of the last two axes, pixels taken as squares, or as points with `align_corners`."""
+    sizes = x.shape[-2:]
+    wanted = output_size or [int(size * factor) for size, factor in zip(sizes, scale_factors or (), strict=True)]
+    for axis, (size, out) in enumerate(zip(sizes, wanted, strict=True), start=-2):
+        before, after, share = _between(size, out, None if scale_factors is None else scale_factors[axis], x.dtype, corners=align_corners)
+        share = share.reshape(-1, 1) if axis == -2 else share
+        x = np.take(x, before, axis=axis) * (1 - share) + np.take(x, after, axis=axis) * share
     return x
