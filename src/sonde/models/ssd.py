@@ -238,10 +238,14 @@ class SSD(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch most 6"]:
         """Detections of each picture, best first: left, top, right, bottom in pixels, class, score; 0 where there is none."""
+        boxes, scores = self.scored(images)
+        return best_boxes(boxes, scores, iou=self.config.overlap, most=self.config.most, floor=self.config.score)
+
+    def scored(self, images: Float[Tensor, "batch channel height width"]) -> tuple[Tensor, Tensor]:
+        """Boxes of all anchors in pixels (batch, anchor, 4), and scores 0…1 (batch, anchor, class), before suppression."""
         logits, offsets, anchors = self.judged(images)
         boxes = clip(decode(offsets, anchors), height=float(images.shape[-2]), width=float(images.shape[-1]))
-        scores = logits.softmax(2)[..., 1:] if self.config.negatives == "mined" else logits[..., 1:].sigmoid()
-        return best_boxes(boxes, scores, iou=self.config.overlap, most=self.config.most, floor=self.config.score)
+        return boxes, logits.softmax(2)[..., 1:] if self.config.negatives == "mined" else logits[..., 1:].sigmoid()
 
     def losses(self, inputs: tuple[Tensor, ...], targets: Float[Tensor, "batch slot 8"]) -> tuple[Terms, Tensor]:
         """Two terms by "objects", both over MATCHED: the classes of all that was chosen, and smooth L1 of the matched anchors' offsets."""

@@ -127,9 +127,13 @@ class Yolo(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch most 6"]:
         """Detections of each picture, best first: left, top, right, bottom in pixels, class, score; 0 where there is none."""
+        boxes, scores = self.scored(images)
+        return best_boxes(boxes, scores, iou=self.config.overlap, most=self.config.most, floor=self.config.score)
+
+    def scored(self, images: Float[Tensor, "batch channel height width"]) -> tuple[Tensor, Tensor]:
+        """Boxes of all places in pixels (batch, place, 4), and scores 0…1 (batch, place, class), before suppression."""
         logits, boxes, _, _ = self.answers(images)
-        boxes = clip(boxes, height=float(images.shape[-2]), width=float(images.shape[-1]))
-        return best_boxes(boxes, logits.sigmoid(), iou=self.config.overlap, most=self.config.most, floor=self.config.score)
+        return clip(boxes, height=float(images.shape[-2]), width=float(images.shape[-1])), logits.sigmoid()
 
     def losses(self, inputs: tuple[Tensor, ...], targets: Float[Tensor, "batch slot 8"]) -> tuple[Terms, Tensor]:
         """Two terms by "objects": the focal loss of all places over PLACES, and 2·(1 − GIoU), for each object the mean over its places."""

@@ -116,7 +116,7 @@ class YoloV1(nn.Module):
             x = F.adaptive_avg_pool2d(x, cells)
         found = self.output(self.dropout(F.leaky_relu(self.dense(x.flatten(1)), SLOPE)))
         found = found if found.dtype in (torch.float32, torch.float64) else found.float()
-        found = found.view(len(images), cells**2, 5 * self.config.boxes + self.config.classes)
+        found = found.unflatten(1, (cells**2, -1))
         boxes = 5 * self.config.boxes
         return found[..., :boxes].unflatten(2, (-1, 5)), found[..., boxes:]
 
@@ -131,12 +131,16 @@ class YoloV1(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch most 6"]:
         """Detections of each picture, best first: left, top, right, bottom in pixels, class, score = confidence · P(class); 0 where there is none."""
+        boxes, scores = self.scored(images)
+        return best_boxes(boxes, scores, iou=self.config.overlap, most=self.config.most, floor=self.config.score)
+
+    def scored(self, images: Float[Tensor, "batch channel height width"]) -> tuple[Tensor, Tensor]:
+        """All boxes in pixels (batch, place, 4), and scores confidence · P(class) (batch, place, class), before suppression; S·S·B places."""
         numbers, classes = self.answers(images)
         height, width = float(images.shape[-2]), float(images.shape[-1])
         boxes = clip(self.placed(numbers, max(height, width)), height=height, width=width)
         scores = numbers[..., 4:].clamp(0, 1) * classes.clamp(0, 1)[:, :, None]
-        limits = self.config
-        return best_boxes(boxes.flatten(1, 2), scores.flatten(1, 2), iou=limits.overlap, most=limits.most, floor=limits.score)
+        return boxes.flatten(1, 2), scores.flatten(1, 2)
 
     def losses(self, inputs: tuple[Tensor, ...], targets: Float[Tensor, "batch slot 8"]) -> tuple[Terms, Tensor]:
         """The three lines of the paper's sum of squares by "objects": 5·(centre and √size), confidence, classes.

@@ -49,6 +49,31 @@ class LossesOf(Protocol):
         ...
 
 
+class Limits(Protocol):
+    """Of answers with a score over `score` those are kept that overlap no better one of their class by more than `overlap`, at most `most`."""
+
+    @property
+    def score(self) -> float: ...
+    @property
+    def overlap(self) -> float: ...
+    @property
+    def most(self) -> int: ...
+
+
+@runtime_checkable
+class Scored(Protocol):
+    """A detector that judges the same places in every picture; its answer is the best of them (ops/candidates.py)."""
+
+    @property
+    def config(self) -> Limits:
+        """What the best are."""
+        ...
+
+    def scored(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes in pixels (batch, place, 4), and scores 0…1 (batch, place, class), before suppression."""
+        ...
+
+
 @runtime_checkable
 class Starting(Protocol):
     """A model of which some weights are computed from the training examples before the first step."""

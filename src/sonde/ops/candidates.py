@@ -8,6 +8,8 @@ from torch import Tensor
 
 from sonde.ops.suppression import detections
 
+CANDIDATES = 1000  # pairs of a place and a class that are looked at
+
 
 @torch.no_grad()
 def best_boxes(
@@ -17,7 +19,7 @@ def best_boxes(
     iou: float,
     most: int,
     floor: float,
-    candidates: int = 1000,
+    candidates: int = CANDIDATES,
 ) -> Float[Tensor, "picture most 6"]:
     """Rows (left, top, right, bottom, class, score), best first, zeros after the last.
 
