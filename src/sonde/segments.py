@@ -92,8 +92,7 @@ def _probabilities(model: nn.Module, prep: ScenePreparation, pixels: np.ndarray,
         return predict(torch.from_numpy(canvas)[None])[0, :, :tall, :wide], 1
     tall, wide = max(1, round(height * prep.usual_scale)), max(1, round(width * prep.usual_scale))
     scaled = torch.from_numpy(fit_within(with_channels(pixels, prep.channels), (tall, wide)).copy())
-    ground = torch.tensor(prep.mean).mul(255).round().clamp(0, 255).to(torch.uint8)[:, None, None]
-    whole = ground.expand(-1, max(tall, prep.canvas[0]), max(wide, prep.canvas[1])).contiguous()
+    whole = torch.from_numpy(prep.ground())[:, None, None].expand(-1, max(tall, prep.canvas[0]), max(wide, prep.canvas[1])).contiguous()
     whole[:, :tall, :wide] = scaled
     maps = sliding_window(predict, whole, window=prep.canvas, overlap=looking.overlap, batch=TOGETHER)
     return maps[:, :tall, :wide], sum(seen)

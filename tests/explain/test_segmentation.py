@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sonde.data.drawing import colours_of
 from sonde.data.readers.mask_planes import VOID
 from sonde.errors import UsageError
 from sonde.explain.background import blur_background
-from sonde.explain.segmentation import Artist, colours_of, label_picture, overlay
+from sonde.explain.segmentation import Artist, label_picture, overlay
 from sonde.segments import Segments
 
 CLASSES = ("sky", "road", "car")

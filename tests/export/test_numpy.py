@@ -426,8 +426,8 @@ def test_bad_pictures_are_named(here: Path, tmp_path: Path) -> None:
 
 def test_an_unknown_kind_of_preprocessing_is_refused(here: Path) -> None:
     model = load(here / "exported" / "days")
-    assert set(PREPROCESSING) == {"table", "images", "series", "text", "tagged", "bert"}
-    with pytest.raises(PredictError, match="no preprocessing of kind 'characters' here: known are table, images, series"):
+    assert set(PREPROCESSING) == {"table", "images", "scenes", "series", "text", "tagged", "bert"}
+    with pytest.raises(PredictError, match="no preprocessing of kind 'characters' here: known are table, images, scenes, series"):
         Model(model.graph, {**model.preprocessing, "kind": "characters"})
 
 

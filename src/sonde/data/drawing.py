@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -47,6 +48,19 @@ class Shown:
 def colour_of(number: int) -> Colour:
     """The colour of a class."""
     return PALETTE[number % len(PALETTE)]
+
+
+def colours_of(classes: Sequence[str], palette: Sequence[Sequence[int]] | None) -> list[Colour]:
+    """The colour of each class: the data's own where masks are in colours, else twelve that are told apart easily, then more around the circle."""
+    if palette is not None and len(palette) >= len(classes):
+        return [(int(red), int(green), int(blue)) for red, green, blue in palette[: len(classes)]]
+    more = [colorsys.hsv_to_rgb(number * 0.381966 % 1, 0.55 + 0.4 * (number % 2), 0.95 - 0.35 * (number % 3) / 2) for number in range(len(classes))]
+    return [PALETTE[number] if number < len(PALETTE) else _byte(more[number]) for number in range(len(classes))]
+
+
+def _byte(colour: tuple[float, float, float]) -> Colour:
+    red, green, blue = (round(255 * value) for value in colour)
+    return red, green, blue
 
 
 def draw(pixels: np.ndarray, objects: Sequence[Shown], *, least: int = LEAST) -> Image.Image:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from jaxtyping import Integer, UInt8
 from PIL import Image
 
 from sonde.data.contents import Examples
-from sonde.data.drawing import COVER, PALETTE, Colour
+from sonde.data.drawing import COVER, Colour, colours_of
 from sonde.data.readers.mask_planes import VOID
 from sonde.errors import DataError, UsageError, did_you_mean
 from sonde.explain.background import blur_background
@@ -25,19 +24,6 @@ from sonde.segments import Segments, counts
 
 SHOWN: Final = 8  # examples whose truth and prediction are drawn, from the worst to the best
 MOST: Final = 200  # pictures of a part that are looked at
-
-
-def colours_of(classes: Sequence[str], palette: Sequence[Sequence[int]] | None) -> list[Colour]:
-    """The colour of each class: the data's own where masks are in colours, else twelve that are told apart easily, then more around the circle."""
-    if palette is not None and len(palette) >= len(classes):
-        return [(int(red), int(green), int(blue)) for red, green, blue in palette[: len(classes)]]
-    more = [colorsys.hsv_to_rgb(number * 0.381966 % 1, 0.55 + 0.4 * (number % 2), 0.95 - 0.35 * (number % 3) / 2) for number in range(len(classes))]
-    return [PALETTE[number] if number < len(PALETTE) else _byte(more[number]) for number in range(len(classes))]
-
-
-def _byte(colour: tuple[float, float, float]) -> Colour:
-    red, green, blue = (round(255 * value) for value in colour)
-    return red, green, blue
 
 
 def label_picture(plane: UInt8[np.ndarray, "height width"], colours: Sequence[Colour]) -> Image.Image:

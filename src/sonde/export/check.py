@@ -20,17 +20,17 @@ TOLERANCE = 1e-5  # of the largest output
 CHECKED = 64  # examples of the training part that are compared
 
 
-def examples_of(run: Run) -> tuple[tuple[Tensor, ...], Examples | None, str]:
-    """Raw inputs to check with, and the examples that they come from; drawn ones where the run's data are not at hand."""
+def examples_of(run: Run, *, most: int = CHECKED) -> tuple[tuple[Tensor, ...], Examples | None, str]:
+    """At most `most` raw inputs to check with, and the examples that they come from; drawn ones where the run's data are not at hand."""
     try:
         columns, index, examples = run.part("train")
     except SondeError:
-        return _drawn(run), None, "drawn inputs, as the run's data are not at hand"
+        return tuple(each[:most] for each in _drawn(run)), None, "drawn inputs, as the run's data are not at hand"
     if columns.passages is not None:  # a row of the data is several of these
         return _drawn(run), None, "drawn inputs"
     if columns.windows is not None:  # so is a question, but it is a row of the file
         return (*asked(run, columns.windows.question.numpy()[index], examples), "questions of the training part")
-    chosen = index[np.unique(np.linspace(0, len(index) - 1, min(CHECKED, len(index))).astype(np.int64))]
+    chosen = index[np.unique(np.linspace(0, len(index) - 1, min(most, len(index))).astype(np.int64))]
     rows = chosen if len(chosen) > 1 else np.repeat(chosen, 2)
     kept = columns.take(torch.from_numpy(rows)).inputs
     inputs = tuple(each if each.dtype in (torch.uint8, torch.float32) else each.long() for each in kept)
@@ -44,7 +44,8 @@ def _drawn(run: Run) -> tuple[Tensor, ...]:
     draw = np.random.default_rng(0)
     sizes, normalisation = run.preparation.sizes, run.preparation.normalisation
     if "channels" in sizes:
-        return (torch.from_numpy(draw.integers(0, 256, (CHECKED, sizes["channels"], sizes["size"], sizes["size"]), dtype=np.uint8)),)
+        height, width = sizes.get("canvas", (sizes["size"], sizes["size"]))
+        return (torch.from_numpy(draw.integers(0, 256, (CHECKED, sizes["channels"], height, width), dtype=np.uint8)),)
     if "separator" in sizes:
         return drawn(sizes, CHECKED)
     if "vocabulary" in sizes:
@@ -84,21 +85,29 @@ def compare(exported: Model | Answerer, model: nn.Module, inputs: tuple[Tensor, 
 
     Raises RunError where it exceeds 1e-5.
     """
+    difference = apart(*both_outputs(exported, model, inputs, where=where))
+    refuse_apart(difference, where=where)
+    return difference
+
+
+def both_outputs(exported: Model, model: nn.Module, inputs: tuple[Tensor, ...], *, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """The model's outputs and the export's. Raises RunError where the latter has none."""
     with torch.no_grad():
         ours = model(*inputs).numpy()
     try:
-        theirs = exported.outputs(*(each.numpy() for each in inputs))
+        return ours, exported.outputs(*(each.numpy() for each in inputs))
     except (TypeError, ValueError, IndexError, KeyError) as error:
         what = f"the exported graph does not run on NumPy ({error})"
         raise RunError(what, where=where, remedy="use the run with PyTorch (`sonde predict`), and report the model") from error
+
+
+def apart(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest difference, relative to the largest of ours; infinite where shapes, or which values are finite, differ."""
     if theirs.shape != ours.shape or not np.array_equal(np.isfinite(theirs), np.isfinite(ours)):
-        difference = float("inf")
-    else:
-        finite = np.where(np.isfinite(ours), ours, 0).astype(np.float64)
-        gap = np.abs(finite - np.where(np.isfinite(ours), theirs, 0))
-        difference = float(gap.max(initial=0) / max(float(np.abs(finite).max(initial=0)), 1e-30))
-    refuse_apart(difference, where=where)
-    return difference
+        return float("inf")
+    finite = np.where(np.isfinite(ours), ours, 0).astype(np.float64)
+    gap = np.abs(finite - np.where(np.isfinite(ours), theirs, 0))
+    return float(gap.max(initial=0) / max(float(np.abs(finite).max(initial=0)), 1e-30))
 
 
 def refuse_apart(difference: float, *, where: str) -> None:

@@ -34,6 +34,7 @@ from sonde.export.numpy_runtime.questions import Answerer
 from sonde.export.numpy_runtime.translator import Translator
 from sonde.export.preprocessing import describe
 from sonde.export.questions import Spans
+from sonde.export.scenes import compare_scenes, inputs_of, network_of
 from sonde.nn.sequence import blank_filler
 from sonde.run import Run
 from sonde.tasks import Task
@@ -72,7 +73,7 @@ from numpy_runtime.model import load as load_folder
 
 def load(folder: "str | Path" = FOLDER) -> Loaded:
     """The model in an exported folder (default: this one). Its `predict` takes a path, an array or rows, and gives columns by name;
-    a language model has `write` too, one that reads in both directions `fill`."""
+    a language model has `write` too, one that reads in both directions `fill`, one that tells the class of each pixel `plane`."""
     return load_folder(folder)
 
 
@@ -139,6 +140,9 @@ def _export_one(run: Run, folder: Path) -> tuple[float, int, str]:
         difference, checked = compare_text(exported, run)
         refuse_apart(difference, where=where)
         return difference, checked, "tokens of running text"
+    if preprocessing["kind"] == "scenes":
+        _write_model(network_of(run), inputs_of(run), preprocessing, folder, where=where)
+        return compare_scenes(load(folder), run)
     model = (Spans(run.model, run.task) if isinstance(run.task, QuestionAnswering) else Predicting(run.model, run.task)).eval()
     inputs, examples, said = examples_of(run)
     _write_model(model, inputs, preprocessing, folder, where=where)

@@ -13,6 +13,7 @@ from sonde.errors import RunError, SondeError
 from sonde.export.numpy_runtime.graph import FORMAT
 from sonde.export.numpy_runtime.model import PREPROCESSING
 from sonde.export.numpy_runtime.text import TOKENIZERS
+from sonde.export.scenes import answer as scene_answer
 from sonde.run import Run
 from sonde.tasks import Task
 from sonde.tasks.classification import Classification
@@ -49,7 +50,7 @@ def describe(run: Run) -> dict[str, Any]:
         "sonde": run.description["sonde"],
         "kind": kind,
         "preparation": preparation,
-        "answer": answer(run.task, run.target.outputs, where=str(run.path)),
+        "answer": scene_answer(run) if kind == "scenes" else answer(run.task, run.target.outputs, where=str(run.path)),
         "id": data.id,
         "text": data.text or preparation.get("column"),
         "time": _time(run) if preparation["kind"] == "series" else None,

@@ -61,7 +61,7 @@ class ScenePreparation:
         """Pictures, and those that cannot be used (mean colour then), each with the number of its example."""
         rows = np.arange(len(examples)) if index is None else index
         out = np.empty((len(rows), self.channels, *self.canvas), dtype=np.uint8)
-        out[:] = self._fill()[:, None, None]
+        out[:] = self.ground()[:, None, None]
         frame = examples.frame
         sizes = None if "width" not in frame.columns else np.stack([frame["width"].to_numpy(), frame["height"].to_numpy()], 1)
         problems: list[Problem] = []
@@ -84,13 +84,14 @@ class ScenePreparation:
     def place(self, picture: np.ndarray) -> tuple[np.ndarray, float]:
         """One picture uint8 (height, width, channel) on the canvas, uint8 (channel, height, width), and its scale."""
         out = np.empty((self.channels, *self.canvas), dtype=np.uint8)
-        out[:] = self._fill()[:, None, None]
+        out[:] = self.ground()[:, None, None]
         height, width = picture.shape[:2]
         fitted = self._fitted(picture, width, height)
         out[:, : fitted.shape[1], : fitted.shape[2]] = fitted
         return out, self.scale(width, height)
 
-    def _fill(self) -> np.ndarray:
+    def ground(self) -> np.ndarray:
+        """The colour of the canvas beside the picture, uint8 (channel,): the mean."""
         return np.round(np.array(self.mean) * 255).clip(0, 255).astype(np.uint8)
 
     def _fitted(self, picture: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -105,7 +106,7 @@ class ScenePreparation:
 
     def encoding(self) -> list[Any]:
         """What the encoded pictures depend on."""
-        return ["scenes", self.channels, self.longer, list(self.canvas), self._fill().tolist()]
+        return ["scenes", self.channels, self.longer, list(self.canvas), self.ground().tolist()]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `from_json` reads."""

@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from . import scene_command
 from .blanks import BlankFiller
+from .detector import Detector
 from .language_model import LanguageModel
 from .model import Loaded, load
 from .pictures import SUFFIXES
 from .problem import PredictError
+from .segmenter import Segmenter
 from .translator import Translator
 
 
@@ -30,11 +33,12 @@ def main(arguments: Sequence[str], folder: Path) -> int:
     parser.add_argument("--length", type=int, default=200, help="how many tokens it writes (default: 200)")
     parser.add_argument("--temperature", type=float, default=0.0, help="0: the likeliest token each time; above: drawn")
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
+    scene_command.add_flags(parser)
     given = parser.parse_args(arguments)
     if bool(given.files) == (given.text is not None):
         parser.error("give files, or --text")
     try:
-        text = as_csv(_predict(load(folder), given.files)) if given.text is None else _written(load(folder), given)
+        text = as_csv(_predict(load(folder), given)) if given.text is None else _written(load(folder), given)
         if given.out is None:
             sys.stdout.write(text)
         else:
@@ -56,8 +60,12 @@ def _written(model: Loaded, given: argparse.Namespace) -> str:
     return given.text + model.write(given.text, length=given.length, temperature=given.temperature, seed=given.seed) + "\n"
 
 
-def _predict(model: Loaded, files: list[str]) -> list[dict[str, Any]]:
+def _predict(model: Loaded, given: argparse.Namespace) -> list[dict[str, Any]]:
     """Predictions of all files in order: pictures together, others one after the other with their file's name."""
+    files: list[str] = given.files
+    scene_command.refuse(given, model)
+    if isinstance(model, (Segmenter, Detector)):
+        return scene_command.predict(model, given)
     if len(files) == 1:
         return [model.predict(files[0])]
     if model.preprocessing["kind"] == "images" and all(Path(file).suffix.lower() in SUFFIXES for file in files):

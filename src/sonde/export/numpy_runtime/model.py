@@ -9,18 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from . import bert, pictures, series, tables, tagged, text
+from . import bert, pictures, scenes, series, tables, tagged, text
 from .blanks import BlankFiller
+from .detector import Detector
 from .graph import Graph, read_json
 from .language_model import LanguageModel
 from .problem import PredictError
 from .questions import Answerer
+from .segmenter import Segmenter
 from .translator import Translator
 
 # kind of preprocessing → encode(source, preprocessing) -> (names, inputs). A kind that is not here cannot be exported.
 PREPROCESSING: dict[str, Callable[[Any, dict[str, Any]], tuple[list[str], tuple[np.ndarray, ...]]]] = {
     "table": tables.encode,
     "images": pictures.encode,
+    "scenes": scenes.encode,
     "series": series.encode,
     "text": text.encode,
     "tagged": tagged.encode,
@@ -101,7 +104,9 @@ class Folds:
         return {"name": encoded[0][0], **self.models[0].answer(outputs)}
 
 
-Loaded = Model | Folds | LanguageModel | BlankFiller | Translator | Answerer
+Loaded = Model | Folds | Segmenter | Detector | LanguageModel | BlankFiller | Translator | Answerer
+# kind of answer → what predicts it with the models of a run, for answers that are no row of columns an example
+OF_PLACES: dict[str, Callable[[list[Model]], Segmenter | Detector]] = {"pixels": Segmenter, "objects": Detector}
 
 
 def load(folder: str | Path) -> Loaded:
@@ -109,7 +114,8 @@ def load(folder: str | Path) -> Loaded:
     folder = Path(folder)
     if (folder / "folds").is_dir():
         folds = sorted((folder / "folds").iterdir(), key=lambda fold: int(fold.name))
-        return Folds([Model(Graph.load(fold), read_json(fold / "preprocessing.json")) for fold in folds])
+        models = [Model(Graph.load(fold), read_json(fold / "preprocessing.json")) for fold in folds]
+        return OF_PLACES.get(models[0].preprocessing["answer"]["kind"], Folds)(models)
     preprocessing = read_json(folder / "preprocessing.json")
     if preprocessing["answer"]["kind"] == "translation":
         return Translator(Graph.load(folder / "encoder"), Graph.load(folder / "decoder"), preprocessing)
@@ -118,4 +124,6 @@ def load(folder: str | Path) -> Loaded:
         return BlankFiller(forwards, backwards, output, preprocessing)
     if preprocessing["answer"]["kind"] == "answers":
         return Answerer(Graph.load(folder), preprocessing)
+    if preprocessing["answer"]["kind"] in OF_PLACES:
+        return OF_PLACES[preprocessing["answer"]["kind"]]([Model(Graph.load(folder), preprocessing)])
     return (LanguageModel if preprocessing["kind"] == "running-text" else Model)(Graph.load(folder), preprocessing)

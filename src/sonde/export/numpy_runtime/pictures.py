@@ -21,6 +21,7 @@ except ImportError:
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
 PIXELS = 89_478_485  # a picture may hold so many: a small file can claim far more
+_ORIENTATION = 0x0112  # the EXIF entry that says how the camera was held
 _ALPHA = frozenset({"LA", "La", "RGBA", "RGBa", "PA"})
 
 
@@ -28,7 +29,7 @@ def encode(source: Any, preprocessing: dict[str, Any]) -> tuple[list[str], tuple
     """Names and pictures from an array (n, height, width[, channels]), a .npy, .npz or IDX file, picture files, or a folder of them."""
     fitted = preprocessing["preparation"]
     size, channels = fitted["size"], fitted["channels"]
-    called, pictures = _pictures(source, size)
+    called, pictures = read_pictures(source, at_least=size)
     out = np.empty((len(pictures), channels, size, size), dtype=np.uint8)
     for place, picture in enumerate(pictures):
         out[place] = fit_square(picture, size, channels, called[place])
@@ -57,7 +58,24 @@ def grey(picture: np.ndarray) -> np.ndarray:
     return ((picture.astype(np.uint32) @ np.array([19595, 38470, 7471], dtype=np.uint32) + 0x8000) >> 16).astype(np.uint8)[:, :, None]
 
 
-def _pictures(source: Any, size: int) -> tuple[list[str], Sequence[np.ndarray] | np.ndarray]:
+class Files(Sequence[np.ndarray]):
+    """Pictures in files, decoded one at a time when they are asked for: uint8 (height, width, channels).
+
+    Of a JPEG a fraction of its size is decoded that keeps `at_least` pixels a side, 0: all of it.
+    """
+
+    def __init__(self, paths: Sequence[Path], *, at_least: int) -> None:
+        self.paths, self.at_least = paths, at_least
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, place: Any) -> Any:
+        return _decode(self.paths[place], self.at_least)
+
+
+def read_pictures(source: Any, *, at_least: int) -> tuple[list[str], Sequence[np.ndarray] | np.ndarray]:
+    """Names and pictures uint8 (height, width, channels) of whatever `encode` takes; `at_least` as Files has it."""
     if isinstance(source, np.ndarray):
         array = _from_array(source, "the array")
         return [f"arrays[{place}]" for place in range(len(array))], array
@@ -81,7 +99,7 @@ def _pictures(source: Any, size: int) -> tuple[list[str], Sequence[np.ndarray] |
         raise PredictError(f"pictures cannot be read from {type(source).__name__}", where="the data", remedy=remedy)
     if not files:
         raise PredictError("there is no picture here", where=str(source), remedy="give a folder of pictures, or an array")
-    return called, [_decode(file, size) for file in files]
+    return called, Files(files, at_least=at_least)
 
 
 def _hidden(path: Path) -> bool:
@@ -119,10 +137,20 @@ def _decode(path: Path, at_least: int) -> np.ndarray:
         with Image.open(path) as image:
             if image.width * image.height > PIXELS:
                 raise ValueError(f"it claims {image.width * image.height:,} pixels, more than the {PIXELS:,} that are allowed")
-            image.draft(None, (at_least, at_least))
+            if at_least:
+                image.draft(None, (at_least, at_least))
             return _to_array(image)
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, … on damaged bytes
         raise PredictError(f"the picture cannot be read ({error})", where=str(path), remedy="replace the file or leave it out") from None
+
+
+def whole_size(path: Path, pixels: np.ndarray) -> tuple[int, int]:
+    """(height, width) as it is seen of a picture of which `pixels` were decoded, a JPEG perhaps at a fraction of its size."""
+    with Image.open(path) as image:
+        if image.format not in ("JPEG", "MPO"):
+            return pixels.shape[0], pixels.shape[1]
+        turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        return (image.width, image.height) if turned else (image.height, image.width)
 
 
 def _to_array(image: Any) -> np.ndarray:
