@@ -111,6 +111,14 @@ class Called(nn.Module):
         return self.function(self.layer, x)
 
 
+def written_into(m: nn.Module, x: Tensor) -> Tensor:
+    y = torch.empty_like(x)
+    y[..., :2], y[..., 2:] = x[..., :1], 2 * x[..., 2:]
+    y[:, 1] = x[:, 0]
+    y[:, 2, ::2] = 1.0
+    return y
+
+
 LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], Callable[[Any, Tensor], Tensor]]] = {
     "gru, deep, both ways": (lambda: nn.GRU(3, 5, 2, batch_first=True, bidirectional=True), (6, 3), lambda m, x: m(x)[0]),
     "lstm, deep": (lambda: nn.LSTM(3, 5, 2, batch_first=True), (6, 3), lambda m, x: m(x)[0]),
@@ -162,6 +170,13 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], Callable[[Any,
         lambda m, x: torch.baddbmm(m(x), x, m.weight.expand(x.shape[0], 6, 6), beta=0.5, alpha=2) + torch.einsum("bki,bki->bk", x, x)[..., None],
     ),
     "upsampling": (lambda: nn.Sequential(nn.Upsample(scale_factor=2), nn.PixelShuffle(2)), (4, 5, 6), lambda m, x: m(x)),
+    "bilinear": (
+        lambda: nn.Upsample(scale_factor=2.5, mode="bilinear", align_corners=True),
+        (2, 5, 6),
+        lambda m, x: m(x)[..., :7, :9] + F.interpolate(x, size=(7, 9), mode="bilinear") + F.interpolate(x, scale_factor=1.5, mode="bilinear")[..., :7, :9],
+    ),
+    "transposed, wide kernel": (lambda: nn.ConvTranspose1d(4, 2, 7, stride=3, dilation=2, output_padding=2), (4, 5), lambda m, x: m(x)),
+    "writes into slices": (nn.Identity, (4, 6), written_into),
     "arithmetic": (nn.Identity, (6,), lambda m, x: (1 - x) / (2 + x * x) + x.abs().sqrt() ** 1.5 - 2.0**x + (x / 0.3).floor() % 2 - x.exp().rsqrt()),
 }
 

@@ -17,7 +17,7 @@ from sonde.export.numpy_runtime import scenes
 from sonde.export.numpy_runtime.detector import Detector
 from sonde.export.numpy_runtime.model import Loaded
 from sonde.export.numpy_runtime.segmenter import Segmenter
-from sonde.nn.prepared import Scored
+from sonde.nn.prepared import Prepared, Scored
 from sonde.ops.candidates import CANDIDATES
 from sonde.run import Run
 
@@ -55,8 +55,9 @@ def answer(run: Run) -> dict[str, Any]:
 
 def network_of(run: Run) -> nn.Module:
     """The module that becomes the graph: canvases uint8 (picture, channel, height, width) in; logits, or boxes and scores, out."""
-    network = run.model.network
-    return (ScoredPlaces(run.model.normalise, network) if isinstance(network, Scored) else run.model).eval()
+    model = run.model
+    assert isinstance(model, Prepared)
+    return (ScoredPlaces(model.normalise, model.network) if isinstance(model.network, Scored) else model).eval()
 
 
 def inputs_of(run: Run) -> tuple[Tensor, ...]:

@@ -49,6 +49,7 @@ class LossesOf(Protocol):
         ...
 
 
+@runtime_checkable
 class Limits(Protocol):
     """Of answers with a score over `score` those are kept that overlap no better one of their class by more than `overlap`, at most `most`."""
 

@@ -28,7 +28,8 @@ def best_boxes(boxes: np.ndarray, scores: np.ndarray, *, iou: float, most: int, 
 
 def suppressed(boxes: np.ndarray, classes: np.ndarray, *, iou: float, most: int) -> np.ndarray:
     """The numbers of the boxes that stay, at most `most`, of boxes by falling score."""
-    planes, alive, kept = _planes(boxes), np.ones(len(boxes), dtype=bool), []
+    planes, alive = _planes(boxes), np.ones(len(boxes), dtype=bool)
+    kept: list[int] = []
     while len(kept) < most and alive.any():
         best = int(alive.argmax())
         kept.append(best)
