@@ -17,7 +17,7 @@ from sonde.data.outlines import decode_runs, encode_runs
 from sonde.metrics.coco import Annotation, Curves, curves, detection, truth
 from sonde.metrics.detection import BOX
 from sonde.ops.boxes import CLASS, SCORE, iou, to_original
-from sonde.ops.fusion import fuse
+from sonde.ops.fusion import TOGETHER, fuse
 from sonde.ops.paste import paste_masks
 
 # What a picture's rows tell of each object. A picture without any has one row, in which they are missing.
@@ -25,7 +25,6 @@ SCHEMA: Final = {"label": pl.String, "score": pl.Float64, "left": pl.Float64, "t
 CORNERS: Final = ("left", "top", "right", "bottom")
 SURE: Final = 0.3  # the least score of what is drawn and listed where nothing else is asked for
 LEAST_MASKED: Final = 0.05  # objects less sure than this get no outline: nearly all of them are none, and each takes a millisecond
-TOGETHER: Final = 0.55  # IoU above which boxes of several detectors are of one object, as in the paper
 CHUNK: Final = 64  # pictures whose overlaps are held at once
 PASTED: Final = 32 * 2**20  # pixels of masks that are pasted at a time
 
@@ -99,7 +98,7 @@ def fused(found: Sequence[Tensor], scale: Sequence[Tensor], *, most: int | None 
     same = [each.cpu().clone() for each in found]
     for rows_, factor in zip(same, scale, strict=True):
         rows_[..., :4] *= (scale[0] / factor)[:, None, None]
-    boxes = fuse([rows_[..., :BOX] for rows_ in same], threshold=TOGETHER, most=most or found[0].shape[1])
+    boxes = fuse([rows_[..., :BOX] for rows_ in same], most=most or found[0].shape[1])
     if found[0].shape[-1] == BOX:
         return boxes
     pieces = zip(boxes.split(CHUNK), torch.cat(same, 1).split(CHUNK), strict=True)

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from sonde.data.drawing import colours_of
 from sonde.data.prepare.images import pictures_of
-from sonde.detections import TOGETHER
 from sonde.errors import RunError
 from sonde.export.check import apart, both_outputs, examples_of, refuse_apart
 from sonde.export.numpy_runtime import scenes
@@ -19,6 +18,7 @@ from sonde.export.numpy_runtime.model import Loaded
 from sonde.export.numpy_runtime.segmenter import Segmenter
 from sonde.nn.prepared import Prepared, Scored
 from sonde.ops.candidates import CANDIDATES
+from sonde.ops.fusion import TOGETHER
 from sonde.run import Run
 
 CHECKED = 8  # pictures that are compared: a large network takes seconds for each

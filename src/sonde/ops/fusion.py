@@ -16,11 +16,12 @@ from torch import Tensor
 from sonde.ops.boxes import BOTTOM, CLASS, LEFT, SCORE, iou
 
 COORDINATES = slice(LEFT, BOTTOM + 1)
+TOGETHER = 0.55  # IoU above which boxes of several detectors are of one object, as in the paper
 
 
 @torch.no_grad()
 def fuse(
-    found: Sequence[Float[Tensor, "picture _ 6"]], *, threshold: float = 0.55, weights: Sequence[float] | None = None, most: int | None = None
+    found: Sequence[Float[Tensor, "picture _ 6"]], *, threshold: float = TOGETHER, weights: Sequence[float] | None = None, most: int | None = None
 ) -> Float[Tensor, "picture most 6"]:
     """From each detector's rows (left, top, right, bottom, class, score) of the same pictures the fused rows, best first, then rows of zeros.
 
