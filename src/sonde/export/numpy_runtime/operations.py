@@ -299,7 +299,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "copy.default": lambda x, src: np.broadcast_to(src, x.shape),
     "tril.default": lambda x, diagonal=0: np.tril(x, diagonal), "triu.default": lambda x, diagonal=0: np.triu(x, diagonal),
     # constants
-    "full.default": _full, "zeros.default": _full, "empty.memory_format": _full, "ones.default": lambda size, dtype=None: np.ones(size),
+    "full.default": _full, "zeros.default": _full, "empty.memory_format": _full,
+    "empty_permuted.default": lambda size, physical_layout, dtype=None: np.zeros(size), "ones.default": lambda size, dtype=None: np.ones(size),
     "scalar_tensor.default": lambda s, dtype=None: np.asarray(s),
     "full_like.default": lambda x, fill_value, dtype=None: np.full(x.shape, fill_value),
     "zeros_like.default": _like(0), "ones_like.default": _like(1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def grey(picture: np.ndarray) -> np.ndarray:
     return ((picture.astype(np.uint32) @ np.array([19595, 38470, 7471], dtype=np.uint32) + 0x8000) >> 16).astype(np.uint8)[:, :, None]
 
 
-class Files(Sequence[np.ndarray]):
+class Files:
     """Pictures in files, decoded one at a time when they are asked for: uint8 (height, width, channels).
 
     Of a JPEG a fraction of its size is decoded that keeps `at_least` pixels a side, 0: all of it.
@@ -70,11 +70,14 @@ class Files(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, place: Any) -> Any:
+    def __getitem__(self, place: int) -> np.ndarray:
         return _decode(self.paths[place], self.at_least)
 
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (_decode(path, self.at_least) for path in self.paths)
 
-def read_pictures(source: Any, *, at_least: int) -> tuple[list[str], Sequence[np.ndarray] | np.ndarray]:
+
+def read_pictures(source: Any, *, at_least: int) -> tuple[list[str], Files | np.ndarray]:
     """Names and pictures uint8 (height, width, channels) of whatever `encode` takes; `at_least` as Files has it."""
     if isinstance(source, np.ndarray):
         array = _from_array(source, "the array")
