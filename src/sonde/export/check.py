@@ -90,7 +90,7 @@ def compare(exported: Model | Answerer, model: nn.Module, inputs: tuple[Tensor, 
     return difference
 
 
-def both_outputs(exported: Model, model: nn.Module, inputs: tuple[Tensor, ...], *, where: str) -> tuple[np.ndarray, np.ndarray]:
+def both_outputs(exported: Model | Answerer, model: nn.Module, inputs: tuple[Tensor, ...], *, where: str) -> tuple[np.ndarray, np.ndarray]:
     """The model's outputs and the export's. Raises RunError where the latter has none."""
     with torch.no_grad():
         ours = model(*inputs).numpy()
