@@ -5,8 +5,8 @@ Counting apart: for every convolution and dense layer of a model, closed form fr
 of sonde.cost is used. Each step is measured in a process of its own: memory is how much the resident set grows at most, from before the model is
 made, over the third step (the first ones also load the kernels' code). The C library's allocator is told to hand large blocks back at once (glibc's
 MALLOC_MMAP_THRESHOLD_), so that what is seen is memory in use; with its defaults it keeps holes between blocks, which stands beside without a
-requirement. Time is the median of a process with the defaults. The prediction knows the operations that calibration.py has measured on this machine
-and none of these models.
+requirement. Time is the median of a process as Sonde trains, which keeps large blocks (training/allocator.py). The prediction knows the
+operations that calibration.py has measured on this machine and none of these models.
 """
 
 from __future__ import annotations
@@ -85,6 +85,9 @@ def step(name: str, shape: str, classes: int, batch: int, optimizer: str, steps:
     from sonde.cost.achieved import training_step
     from sonde.cost.source import find
     from sonde.optim import optimizers
+    from sonde.training.allocator import keep_large_blocks
+
+    keep_large_blocks()  # as in every training; not where the environment says how blocks are kept
 
     def prepare(batch: int) -> tuple[torch.nn.Module, list[torch.Tensor], torch.optim.Optimizer]:
         source = find(name, inputs=[shape], settings={"outputs" if name == "mlp" else "classes": classes})

@@ -163,7 +163,7 @@ def _class_weights(recipe: Recipe, task: tasks.Task) -> dict[str, Any]:
         return {}
     name = recipe.model.name or ""
     if not models.has(name, "class_weights"):
-        remedy = "use an SSD or a YOLO, or --set data.balance=true, which shows rare classes more often to any detector"
+        remedy = "give its Config class_weights, or --set data.balance=true, which shows rare classes more often to any detector"
         raise RecipeError(f"the loss of {name} does not weigh classes", where="task.class_weights", remedy=remedy)
     return {"class_weights": tuple(weights)}
 

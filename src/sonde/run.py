@@ -31,6 +31,7 @@ from sonde.nn.prepared import Prepared
 from sonde.nn.sequence import LanguageModel, network_of
 from sonde.predictions import answer_rows, measured_answers, measured_outlines, measured_texts, names, objects_of, with_next
 from sonde.run_folder import FORMAT, read_json
+from sonde.training.allocator import keep_large_blocks
 from sonde.training.checkpoints import Checkpoints, averaged, write_json
 from sonde.training.evaluate import Evaluation, evaluate, evened, measure_predictions
 from sonde.training.precision import working_dtype
@@ -92,6 +93,7 @@ class Run:
         self._parts: dict[str, PartData] = {}
         self.said: list[str] = []
         self.device = torch.device("cpu")
+        keep_large_blocks()
 
     @classmethod
     def load(cls, path: str | Path) -> Run:

@@ -151,6 +151,37 @@ def test_augmentation_sees_pictures_example_numbers_and_epoch() -> None:
     assert sorted(chain(*(index for _, index in seen))) == list(range(20))
 
 
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_an_example_that_comes_again_in_an_epoch_is_augmented_anew(mapped: bool, world_size: int) -> None:
+    count, keys, seen = 12, list[int](), list[int]()
+
+    def look(pictures: Tensor, drawn_by: Tensor, epoch: int) -> Tensor:
+        assert (pictures[:, 0].long() == drawn_by % count).all()
+        keys.extend(drawn_by.tolist())
+        return pictures
+
+    factors = torch.ones(count - 4, dtype=torch.float64)
+    factors[2] = 9.0
+    for rank in range(world_size):
+        whole = Batches(
+            columns(count, mapped=mapped),
+            np.arange(2, count - 2),
+            batch_size=4,
+            seed=3,
+            shuffle=True,
+            device="cpu",
+            rank=rank,
+            world_size=world_size,
+            augment=look,
+            factors=factors,
+        )
+        seen += [number for (batch,) in whole.epoch(0) for number in batch.index.tolist()]
+    assert sorted(key % count for key in keys) == sorted(seen)
+    assert 4 <= seen.count(4) <= 5  # 9 of 16, of 8 examples
+    assert len(set(keys)) == len(keys)
+
+
 def test_a_part_on_another_device_keeps_its_own_rows() -> None:
     """`meta` stands in for a GPU: the columns there are those of the part alone."""
     source = Batches(columns(100), np.arange(10, 30), batch_size=5, seed=0, shuffle=False, device="meta")

@@ -16,9 +16,10 @@ import torch
 
 from sonde.cost import probes
 from sonde.data.readers.cache import cache_folder, kept
+from sonde.training.allocator import keep_large_blocks
 from sonde.training.world import choose_device
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def is_known(device: str | None = None) -> bool:
 
 def measure(device: torch.device) -> Machine:
     """Measure everything; five seconds or so."""
+    keep_large_blocks()
     known = fingerprint(device)
     return Machine(
         processor=known["processor"],

@@ -66,7 +66,7 @@ class Batches:
     pieces of all ranks in order are the same examples however it is cut. The last batch holds what is left. `augment`
     takes (pictures, example numbers, epoch) and is applied to the first input; `mix` then mixes other examples of `index`,
     augmented in the same way, into it. `steps` is the number of batches an epoch. Of `factors` (balance.py), float64 (example,), an epoch
-    shows each example about so often, and so many in all as there are.
+    shows each example about so often, and so many in all as there are; each time it is augmented anew.
 
     Sentences (`columns.padded`) stand in batches of about one length, also where nothing is shuffled, and `examples` among the
     counts are the places with a target where each token has one.
@@ -96,6 +96,7 @@ class Batches:
         self.rank, self.world_size, self.accumulate = rank, world_size, accumulate
         self.augment, self.mix, self.factors = augment, mix, factors
         self.steps = -(-len(self.index) // batch_size)
+        self.examples = len(columns)
         tensors = [tensor for tensor in (*columns.inputs, columns.targets, columns.masks) if tensor is not None]
         self.row_bytes = sum(tensor.element_size() * tensor[:1].numel() for tensor in tensors) or 1
         self.mapped = columns.mapped or not self._fits(self.row_bytes * len(self.index))
@@ -114,20 +115,24 @@ class Batches:
         """This rank's pieces of each step from `start` on. Every rank has as many pieces; one may be of size 0."""
         count = len(self.index)
         order = permutation(self.seed, epoch, count) if self.shuffle else torch.arange(count)
+        again = None
         if self.factors is not None and self.shuffle:
-            order = draw(self.factors, seed=self.seed, epoch=epoch)[order]
+            drawn = draw(self.factors, seed=self.seed, epoch=epoch)
+            again = (torch.arange(count) - torch.searchsorted(drawn, drawn))[order]
+            order = drawn[order]
         if not self.own_rows:
             order = self.index[order]
         if self.sentences is not None:
             seed = self.seed if self.shuffle else None
             order = by_length(order, self.sentences.key, self.batch_size, seed=seed, epoch=epoch)
         if self.mapped:
-            yield from self._ahead(order, epoch, start)
+            yield from self._ahead(order, again, epoch, start)
             return
         here = order.to(self.device)
         for first, last in self._blocks(start):
             rows, sizes = self._rows(here, first, last)
-            yield from _steps(self._gather(rows, epoch), sizes, self._shapes(self._rows(order, first, last)[0], sizes))
+            times = None if again is None else self._rows(again, first, last)[0].to(self.device)
+            yield from _steps(self._gather(rows, times, epoch), sizes, self._shapes(self._rows(order, first, last)[0], sizes))
 
     def _shapes(self, rows: Tensor, sizes: list[list[int]]) -> list[Shape] | None:
         """The shape of each piece of the examples `rows`, which are on the CPU, so that nothing waits for the device."""
@@ -151,14 +156,19 @@ class Batches:
         mine = batch if self.world_size == 1 else batch.view(last - first, size)[:, edges[0][0] : edges[-1][1]].reshape(-1)
         return mine, [[end - begin for begin, end in edges]] * (last - first)
 
-    def _gather(self, rows: Tensor, epoch: int) -> _Block:
-        """The examples of a block, augmented and mixed."""
+    def _gather(self, rows: Tensor, times: Tensor | None, epoch: int) -> _Block:
+        """The examples of a block, augmented and mixed; `times` each has come in this epoch before."""
         numbers = self.numbers[rows] if self.own_rows else rows
+        keys = self._keys(numbers, times)
         if self.mix is None:
-            return self._block(self._take(rows), numbers, None, numbers, epoch)
-        places = self.mix.partners(numbers, epoch, len(self.index))
+            return self._block(self._take(rows), numbers, keys, None, numbers, epoch)
+        places = self.mix.partners(keys, epoch, len(self.index))
         others = self.numbers[places]
-        return self._block(self._take(rows), numbers, self._take(places if self.own_rows else others), others, epoch)
+        return self._block(self._take(rows), numbers, keys, self._take(places if self.own_rows else others), others, epoch)
+
+    def _keys(self, numbers: Tensor, times: Tensor | None) -> Tensor:
+        """What draws are made by: an example's number, and where it comes again in an epoch one that no example has."""
+        return numbers if times is None else numbers + times * self.examples
 
     def _take(self, rows: Tensor) -> Taken:
         def some(tensor: Tensor | None) -> Tensor | None:
@@ -167,39 +177,42 @@ class Batches:
         inputs = tuple(tensor.index_select(0, rows) for tensor in self.columns.inputs)
         return Taken(inputs, some(self.columns.targets), some(self.columns.masks))
 
-    def _block(self, taken: Taken, numbers: Tensor, mixed_in: Taken | None, others: Tensor, epoch: int) -> _Block:
-        """What was taken, as it is seen in this epoch; `mixed_in` are the examples `others`."""
-        inputs, targets, masks = self._seen(taken, numbers, epoch)
+    def _block(self, taken: Taken, numbers: Tensor, keys: Tensor, mixed_in: Taken | None, others: Tensor, epoch: int) -> _Block:
+        """What was taken, the examples `numbers`, as it is seen in this epoch; `mixed_in` are the examples `others`."""
+        inputs, targets, masks = self._seen(taken, keys, epoch)
         if mixed_in is None or self.mix is None:
             counted = {} if self.columns.scene is None or targets is None else amounts(targets, self.columns.scene)
             return _Block(inputs, targets, numbers, masks=masks, amounts=counted)
         theirs, partners, _ = self._seen(mixed_in, others, epoch)
-        pictures, shares = self.mix(inputs[0], theirs[0], numbers, epoch)
+        pictures, shares = self.mix(inputs[0], theirs[0], keys, epoch)
         return _Block((pictures, *inputs[1:]), targets, numbers, partners, shares)
 
-    def _ahead(self, order: Tensor, epoch: int, start: int) -> Iterator[list[Batch]]:
+    def _ahead(self, order: Tensor, again: Tensor | None, epoch: int, start: int) -> Iterator[list[Batch]]:
         """As `epoch`, from files: each block is read in file order by a thread, while the block before is used."""
         blocks = list(self._blocks(start))
         with ThreadPoolExecutor(1) as pool:
-            waiting: Future[tuple[list[list[int]], Taken, Tensor, Taken | None, Tensor]] | None = None
+            waiting: Future[tuple[list[list[int]], Taken, Tensor, Tensor, Taken | None, Tensor]] | None = None
             for number in range(len(blocks) + 1):
                 ready = waiting
-                waiting = pool.submit(self._read, order, *blocks[number], epoch) if number < len(blocks) else None
+                waiting = pool.submit(self._read, order, again, *blocks[number], epoch) if number < len(blocks) else None
                 if ready is None:
                     continue
-                sizes, taken, rows, mixed_in, others = ready.result()
+                sizes, taken, rows, keys, mixed_in, others = ready.result()
                 here = None if mixed_in is None else self._here(mixed_in)
-                numbers = rows.to(self.device, non_blocking=True)
-                block = self._block(self._here(taken), numbers, here, others.to(self.device, non_blocking=True), epoch)
+                numbers, drawn_by, theirs = (each.to(self.device, non_blocking=True) for each in (rows, keys, others))
+                block = self._block(self._here(taken), numbers, drawn_by, here, theirs, epoch)
                 yield from _steps(block, sizes, self._shapes(rows, sizes))
 
-    def _read(self, order: Tensor, first: int, last: int, epoch: int) -> tuple[list[list[int]], Taken, Tensor, Taken | None, Tensor]:
-        """The sizes of a block's pieces, its columns and rows, and those of the examples to be mixed in."""
+    def _read(
+        self, order: Tensor, again: Tensor | None, first: int, last: int, epoch: int
+    ) -> tuple[list[list[int]], Taken, Tensor, Tensor, Taken | None, Tensor]:
+        """The sizes of a block's pieces, its columns, rows and keys of draws, and columns and rows of the examples to be mixed in."""
         rows, sizes = self._rows(order, first, last)
+        keys = self._keys(rows, None if again is None else self._rows(again, first, last)[0])
         if self.mix is None:
-            return sizes, self._from_files(rows), rows, None, rows
-        others = self.index[self.mix.partners(rows, epoch, len(self.index))]
-        return sizes, self._from_files(rows), rows, self._from_files(others), others
+            return sizes, self._from_files(rows), rows, keys, None, rows
+        others = self.index[self.mix.partners(keys, epoch, len(self.index))]
+        return sizes, self._from_files(rows), rows, keys, self._from_files(others), others
 
     def _from_files(self, rows: Tensor) -> Taken:
         """The columns' rows, read in file order."""
@@ -218,7 +231,6 @@ class Batches:
 
     def _here(self, taken: Taken) -> Taken:
         """On the device."""
-
 
         def moved(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor.to(self.device, non_blocking=True)

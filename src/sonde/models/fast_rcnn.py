@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sonde.models import vgg
 from sonde.nn.initialise import initialise_relu_network
 from sonde.nn.prepared import Terms
-from sonde.nn.regions import Predictor, Sampling, Threshold, best_of_regions, keys_of, one_by_one, region_losses, sample
+from sonde.nn.regions import Predictor, Sampling, Threshold, best_of_regions, keys_of, label_weights, one_by_one, region_losses, sample
 from sonde.nn.selective_proposals import SelectiveProposals
 from sonde.nn.sizes import scaled
 from sonde.nn.truths import truths_of
@@ -37,6 +37,7 @@ class Config:
     objects is hard to tell from them (section 2.3), but pictures with few proposals then teach nothing of the rest. Detections below
     `score` are dropped, and those that overlap a better one of their class by more than `overlap`; `most` are left. `channels`, `size`,
     `classes` come from the data.
+    `class_weights`: what an object of each class counts in the loss of classes (none: 1); the task fills it.
     """
 
     channels: int = 0
@@ -54,6 +55,7 @@ class Config:
     score: float = 0.05
     overlap: float = 0.3
     most: int = 100
+    class_weights: tuple[float, ...] = ()
 
 
 VARIANTS: dict[str, Config] = {
@@ -67,6 +69,8 @@ class FastRCNN(nn.Module):
 
     classifiers = ("predictor.cls_score", "predictor.bbox_pred")
 
+    weights: Tensor
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         form = vgg.Config(config.channels, max(config.size, vgg.WHOLE), 0, config.blocks, config.batch_norm, scale=config.scale)
@@ -79,6 +83,7 @@ class FastRCNN(nn.Module):
         initialise_relu_network(self, last=self.classifier[-1])
         self.predictor = Predictor(dense, config.classes)
         self.proposals = SelectiveProposals(config.proposals)
+        self.register_buffer("weights", label_weights(config.classes, config.class_weights), persistent=False)
         self.sampling = Sampling(config.regions)
         self.lowest = config.lowest
         self.threshold = Threshold(config.score, config.overlap, config.most)
@@ -94,7 +99,7 @@ class FastRCNN(nn.Module):
         proposals = self.proposals(images)
         sampled = sample(proposals.boxes, proposals.real, truths, keys_of(images), self.sampling, lowest=self.lowest)
         logits, offsets = self._judge(self._map(images), sampled.boxes.flatten(0, 1), sampled.picture)
-        classification, box = region_losses(logits, offsets, sampled, truths, beta=BETA)
+        classification, box = region_losses(logits, offsets, sampled, truths, weights=self.weights, beta=BETA)
         return {"class": (classification, "examples"), "box": (box, "examples")}, images.new_zeros(len(images), 0, 6)
 
     def body_keys(self) -> dict[str, str]:

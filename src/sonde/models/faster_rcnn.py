@@ -27,6 +27,7 @@ class Config:
     twice as many at each of the four further ones. `before`, `after`: proposals of a level before suppression and of a picture after it,
     in training and in prediction. `regions`: sampled from a picture in training. Detections below `score` are dropped, and those that
     overlap a better one of their class by more than `overlap`; `most` are left. `channels`, `size`, `classes` come from the data.
+    `class_weights`: what an object of each class counts in the loss of classes (none: 1); the task fills it.
     """
 
     channels: int = 0
@@ -46,6 +47,7 @@ class Config:
     score: float = 0.05
     overlap: float = 0.5
     most: int = 100
+    class_weights: tuple[float, ...] = ()
 
 
 VARIANTS: dict[str, Config] = {
@@ -76,7 +78,7 @@ class FasterRCNN(nn.Module):
             freeze_norms(body, eps=config.eps)
         sizes = Sizes(
             config.classes, config.pyramid, config.dense, config.anchor, config.before, config.after, config.regions,
-            config.score, config.overlap, config.most,
+            config.score, config.overlap, config.most, config.class_weights,
         )  # fmt: skip
         self.backbone, self.rpn, self.roi_heads = parts(body, sizes)
 

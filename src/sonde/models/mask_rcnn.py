@@ -56,6 +56,7 @@ class Config:
     score: float = 0.05
     overlap: float = 0.5
     most: int = 100
+    class_weights: tuple[float, ...] = ()
 
 
 VARIANTS: dict[str, Config] = {
@@ -105,7 +106,7 @@ class MaskRCNN(nn.Module):
             freeze_norms(body, eps=config.eps)
         sizes = Sizes(
             config.classes, config.pyramid, config.dense, config.anchor, config.before, config.after, config.regions,
-            config.score, config.overlap, config.most,
+            config.score, config.overlap, config.most, config.class_weights,
         )  # fmt: skip
         self.backbone, self.rpn, self.roi_heads = parts(body, sizes)
         widths = (config.pyramid, config.mask, config.mask, config.mask, config.mask)

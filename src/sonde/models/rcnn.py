@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from sonde.models import vgg
 from sonde.nn.initialise import initialise_relu_network
 from sonde.nn.prepared import Terms
-from sonde.nn.regions import Sampling, Threshold, best_of_regions, keys_of, one_by_one, sample
+from sonde.nn.regions import Sampling, Threshold, best_of_regions, keys_of, label_weights, one_by_one, sample
 from sonde.nn.selective_proposals import SelectiveProposals
 from sonde.nn.sizes import scaled
 from sonde.nn.truths import in_a_crowd, truths_of
@@ -58,7 +58,8 @@ class Config:
     picture at most. `regions`: sampled from a picture where the network is trained. `c`: what the machines' errors cost; what overlaps
     the objects of a class by less than `background` is background to its machine. `ridge`: λ of the regression. Detections below `score`
     (the sigmoid of the margin) are dropped, and those that overlap a better one of their class by more than `overlap`; `most` are left.
-    `channels`, `size`, `classes` come from the data.
+    `channels`, `size`, `classes` come from the data. `class_weights`: what an object of each class counts where the network is trained
+    (none: 1); the task fills it. Each machine tells its own class from the rest, so that none needs them.
     """
 
     channels: int = 0
@@ -79,6 +80,7 @@ class Config:
     score: float = 0.05
     overlap: float = 0.3
     most: int = 100
+    class_weights: tuple[float, ...] = ()
 
 
 VARIANTS: dict[str, Config] = {
@@ -111,6 +113,7 @@ class RCNN(nn.Module):
 
     length: Tensor
     fitted: Tensor
+    weights: Tensor
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -129,6 +132,7 @@ class RCNN(nn.Module):
         self.register_buffer("length", torch.ones(()))
         self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
         self.proposals = SelectiveProposals(config.proposals)
+        self.register_buffer("weights", label_weights(classes, config.class_weights), persistent=False)
         self.sampling = Sampling(config.regions)
         self.threshold = Threshold(config.score, config.overlap, config.most)
 
@@ -142,7 +146,7 @@ class RCNN(nn.Module):
         proposals = self.proposals(images)
         sampled = sample(proposals.boxes, proposals.real, truths_of(targets), keys_of(images), self.sampling)
         logits = self.cls_score(self._vectors(images, sampled.boxes.flatten(0, 1), sampled.picture))
-        each = F.cross_entropy(logits, sampled.labels.flatten(), reduction="none")
+        each = F.cross_entropy(logits, sampled.labels.flatten(), self.weights.to(logits), reduction="none")
         return {"class": ((each * sampled.weight.flatten()).sum(), "examples")}, images.new_zeros(len(images), 0, 6)
 
     @torch.no_grad()

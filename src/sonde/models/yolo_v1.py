@@ -45,6 +45,7 @@ class Config:
     1×1 convolution to `neck` channels. Maps that are not S × S (other sizes than the paper's) are brought to it by means. `dense`:
     units before the answer; their `dropout`. Of detections with a score over `score` those are kept that overlap no better one of their
     class by more than `overlap`, at most `most`.
+    `class_weights`: what an object of each class counts in the loss of classes (none: 1); the task fills it.
     """
 
     channels: int = 0
@@ -62,6 +63,7 @@ class Config:
     score: float = 0.005
     overlap: float = 0.5
     most: int = 98
+    class_weights: tuple[float, ...] = ()
 
 
 VARIANTS: dict[str, Config] = {"yolo-v1": Config(), "yolo-v1-small": Config(body="resnet", dense=512)}
@@ -72,9 +74,13 @@ class YoloV1(nn.Module):
 
     classifiers: ClassVar[tuple[str, ...]] = ("output",)
 
+    weights: Tensor
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
+        # No state: it belongs to training alone.
+        self.register_buffer("weights", torch.tensor(config.class_weights or (1.0,) * config.classes), persistent=False)
         if config.body == "paper":
             self.body: nn.Module = nn.ModuleList(_convolutions(config))
             channels = scaled(1024, config.scale)
@@ -165,8 +171,9 @@ class YoloV1(nn.Module):
         box = torch.where(best, apart, 0.0).sum()
         wrong = (numbers[..., 4] - torch.where(best, overlap, 0.0)).square()
         confidence = torch.where(best, wrong, NO_OBJECT * wrong).sum()
-        ones = F.one_hot(truths.classes[picture, slot], self.config.classes).to(classes)
-        kind = torch.where(there, (classes - ones).square().sum(2), 0.0).sum()
+        own = truths.classes[picture, slot]
+        ones = F.one_hot(own, self.config.classes).to(classes)
+        kind = torch.where(there, (classes - ones).square().sum(2) * self.weights.to(classes)[own], 0.0).sum()
         terms = {"box": (COORDINATES * box, "objects"), "confidence": (confidence, "objects"), "class": (kind, "objects")}
         return terms, images.new_zeros(len(images), 0, 6)
 

@@ -6,7 +6,7 @@ All functions take a batch of pictures, padded to as many regions each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -150,14 +150,21 @@ def sample(
     return Sampled(boxes.gather(1, index[..., None].expand(-1, -1, 4)), slots, labels, weight)
 
 
-def region_losses(logits: Tensor, offsets: Tensor, sampled: Sampled, truths: Truths, *, beta: float) -> tuple[Tensor, Tensor]:
+def label_weights(classes: int, given: Sequence[float]) -> Float[Tensor, " klass"]:
+    """What each label counts in the loss of classes: the background, which is label 0, and without `given` all others count 1."""
+    return torch.tensor([1.0, *(given or (1.0,) * classes)])
+
+
+def region_losses(
+    logits: Tensor, offsets: Tensor, sampled: Sampled, truths: Truths, *, weights: Float[Tensor, " klass"], beta: float
+) -> tuple[Tensor, Tensor]:
     """The cross-entropy of the labels, and the smooth L1 distance of an object's offsets: sums over pictures of means over regions.
 
-    `logits` (picture · region, class + 1) and `offsets` (picture · region, class + 1, 4) are of the sampled regions, `beta` is where the
-    squared part of the distance ends.
+    `logits` (picture · region, class + 1) and `offsets` (picture · region, class + 1, 4) are of the sampled regions, `weights` what each
+    label counts, `beta` is where the squared part of the distance ends.
     """
     labels, weight = sampled.labels.flatten(), sampled.weight.flatten()
-    classification = (F.cross_entropy(logits, labels, reduction="none") * weight).sum()
+    classification = (F.cross_entropy(logits, labels, weights.to(logits), reduction="none") * weight).sum()
     own = offsets.gather(1, labels[:, None, None].expand(-1, 1, 4))[:, 0]
     positive = labels > 0
     # What is no object may be a box without area, from which there are no offsets.

@@ -17,7 +17,18 @@ from torch import Tensor, nn
 from sonde.nn.prepared import Terms
 from sonde.nn.pyramid import Backbone, Maps, PyramidBody
 from sonde.nn.region_proposals import BETA, Numbers, Proposals, RegionProposals, Scored
-from sonde.nn.regions import DenseHead, Predictor, Sampled, Sampling, Threshold, best_of_regions, keys_of, region_losses, sample
+from sonde.nn.regions import (
+    DenseHead,
+    Predictor,
+    Sampled,
+    Sampling,
+    Threshold,
+    best_of_regions,
+    keys_of,
+    label_weights,
+    region_losses,
+    sample,
+)
 from sonde.nn.truths import Truths, truths_of
 from sonde.ops.roi import roi_align_levels
 
@@ -60,6 +71,7 @@ class Sizes:
     score: float
     overlap: float
     most: int
+    class_weights: tuple[float, ...] = ()
 
 
 class RegionHeads(nn.Module):
@@ -68,11 +80,14 @@ class RegionHeads(nn.Module):
     Mask R-CNN puts its further head beside them.
     """
 
+    weights: Tensor
     mask_head: nn.Module
     mask_predictor: nn.Module
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
+        # No state: it belongs to training alone.
+        self.register_buffer("weights", label_weights(sizes.classes, sizes.class_weights), persistent=False)
         self.sampling = Sampling(sizes.regions)
         self.threshold = Threshold(sizes.score, sizes.overlap, sizes.most)
         self.canonical = float(CANONICAL * sizes.anchor)
@@ -142,7 +157,7 @@ def learn(model: TwoStage, images: Float[Tensor, "picture channel height width"]
     objectness, moved = model.rpn.losses(seen.scored, truths)
     sampled = sample(seen.proposals.boxes, seen.proposals.real, truths, keys_of(images), model.roi_heads.sampling)
     logits, offsets = model.roi_heads(seen.maps, sampled.boxes)
-    classification, box = region_losses(logits, offsets, sampled, truths, beta=BETA)
+    classification, box = region_losses(logits, offsets, sampled, truths, weights=model.roi_heads.weights, beta=BETA)
     terms: Terms = {
         "objectness": (objectness, "examples"),
         "proposal": (moved, "examples"),

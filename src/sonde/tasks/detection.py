@@ -33,7 +33,7 @@ class Detection:
     """
 
     OPTIONS: ClassVar[dict[str, str]] = {
-        "class_weights": "none, or balanced: objects of rare classes count more, n/(classes · n of the class); of SSD and YOLO (default none)"
+        "class_weights": "none, or balanced: objects of rare classes count more, n/(classes · n of the class) (default none)"
     }
     # Every picture has its boxes to be drawn up, sorted and matched: as many of the training part are measured.
     training_sample: ClassVar[int] = 500

@@ -18,6 +18,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from sonde.errors import DeviceError
+from sonde.training.allocator import keep_large_blocks
 
 CPU = torch.device("cpu")
 
@@ -117,6 +118,8 @@ def join(device: str | None) -> Iterator[World]:
     size = int(os.environ.get("WORLD_SIZE", "1"))
     rank, local_rank = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_RANK", "0"))
     chosen = choose_device(device, local_rank)
+    if chosen.type == "cpu":
+        keep_large_blocks()
     if size == 1:
         yield World(device=chosen)
         return
