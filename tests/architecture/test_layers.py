@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "word_vectors": BELOW_RUN | {"run"},
     "embeddings": BELOW_RUN | {"run"},
     "cost": BELOW_RUN | {"run", "recipes"},
-    "export": BELOW_RUN | {"run"},
+    "export": BELOW_RUN | {"run", "word_vectors"},
     "scratch": frozenset(),
     "verify": BELOW_RUN | {"run", "experiment", "scratch", "cost"},
     "fit": BELOW_FIT,

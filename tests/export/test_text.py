@@ -29,9 +29,11 @@ from sonde.export.numpy_runtime.model import Model, load
 from sonde.export.numpy_runtime.problem import PredictError
 from sonde.export.numpy_runtime.text import formed, tokenizer_of
 from sonde.export.numpy_runtime.translator import Translator
+from sonde.export.numpy_runtime.word_vectors import WordVectors
 from sonde.nn.sequence import language_model
 from sonde.recipe import Recipe
 from sonde.run import Run
+from sonde.word_vectors import word_vectors
 from sonde.writing import Manner, continued, filled, whole
 
 LINES = (
@@ -263,11 +265,38 @@ def test_what_reads_in_both_directions_fills_the_same_blanks(tmp_path: Path, mod
         exported.predict([""])
 
 
+def test_word_vectors_have_the_same_neighbours(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("\n".join(LINES * 12) + "\n")
+    recipe = Recipe().replace(
+        data={"path": str(tmp_path / "book.txt"), "floor": 1},
+        task={"name": "word-vectors"},
+        model={"name": "skip-gram", "config": {"width": 8}},
+        training={"epochs": 2, "batch_size": 16, "compile": False},
+    )
+    run = fit.train(recipe, out=tmp_path / "run", pages=False)
+    done = numpy_export.export(run, tmp_path / "out")
+    assert done.difference < 1e-5
+    exported, ours = load(tmp_path / "out"), word_vectors(run)
+    assert isinstance(exported, WordVectors)
+    np.testing.assert_array_equal(exported["time"], ours["time"].numpy())
+    for expression in ("time", "time - machine + space"):
+        words, cosines = zip(*ours.neighbours(expression, 5), strict=True)
+        theirs, apart = zip(*exported.neighbours(expression, 5), strict=True)
+        assert theirs == words
+        np.testing.assert_allclose(apart, cosines, atol=1e-6)
+    told = list(csv.DictReader(io.StringIO(alone(tmp_path / "out", "--text", "Time", cwd=tmp_path).stdout)))
+    assert [row["word"] for row in told] == [word for word, _ in ours.neighbours("time")]
+    with pytest.raises(PredictError, match=r"there is no vector for 'zebra'.*\n.*the most frequent words are"):
+        exported.neighbours("zebra")
+    with pytest.raises(PredictError, match="'time space' is neither a word nor a sum of words"):
+        exported.neighbours("time space")
+
+
 def test_folds_of_what_writes_are_refused(tmp_path: Path) -> None:
     both = trained(tmp_path, "gru")
     vars(both)["folds"] = [both]
     with pytest.raises(
-        RunError, match=r"the folds of a model that writes have states of their own, and no mean\n.*sonde export \S+gru --to numpy"
+        RunError, match=r"the folds of a model that writes, or of word vectors, have no mean\n.*sonde export \S+gru --to numpy"
     ):
         numpy_export.export(both, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -35,12 +35,14 @@ from sonde.export.numpy_runtime.translator import Translator
 from sonde.export.preprocessing import describe
 from sonde.export.questions import Spans
 from sonde.export.scenes import compare_scenes, inputs_of, network_of
+from sonde.export.word_vectors import export_vectors
 from sonde.nn.sequence import blank_filler
 from sonde.run import Run
 from sonde.tasks import Task
 from sonde.tasks.language_modelling import LanguageModelling
 from sonde.tasks.question_answering import QuestionAnswering
 from sonde.tasks.translation import Translation
+from sonde.tasks.word_vectors import WordVectors
 
 # What the graph's inputs are called, where there may be several.
 INPUTS = {
@@ -102,9 +104,9 @@ def export(run: Run, folder: Path) -> Exported:
     Raises RunError for a model with an operation that NumPy's side lacks, and predictions that are not the run's own to 1e-5;
     UsageError for a folder that holds something else. Nothing half written is left.
     """
-    if run.folds and isinstance(run.folds[0].task, (LanguageModelling, Translation)):
+    if run.folds and isinstance(run.folds[0].task, (LanguageModelling, Translation, WordVectors)):
         remedy = f"export one of its folds: sonde export {run.folds[0].path} --to numpy"
-        raise RunError("the folds of a model that writes have states of their own, and no mean", where=str(run.path), remedy=remedy)
+        raise RunError("the folds of a model that writes, or of word vectors, have no mean", where=str(run.path), remedy=remedy)
     with written_whole(folder, lambda path: (path / "predict.py").exists() and (path / "numpy_runtime").is_dir()) as beside:
         done = [_export_one(fold, beside / "folds" / fold.path.name) for fold in run.folds] or [_export_one(run, beside)]
         _write_program(beside)
@@ -116,8 +118,12 @@ def export(run: Run, folder: Path) -> Exported:
 def _export_one(run: Run, folder: Path) -> tuple[float, int, str]:
     """A run of one model into a new folder: the largest difference found, on how many examples, of what."""
     run.to("cpu")
-    where, preprocessing = str(run.path), describe(run)
     folder.mkdir(parents=True, exist_ok=True)
+    if run.description["task"]["name"] == "word-vectors":
+        difference, checked, said = export_vectors(run, folder)
+        refuse_apart(difference, where=str(run.path))
+        return difference, checked, said
+    where, preprocessing = str(run.path), describe(run)
     if isinstance(run.task, Translation):
         graphs, preprocessing["decoder"] = translating(run)
         exported = _write_parts(graphs, preprocessing, folder, where=where)

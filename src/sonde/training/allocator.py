@@ -23,7 +23,8 @@ SETTINGS: Final = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_TH
 def keep_large_blocks() -> bool:
     """Have blocks of up to 1 GB kept for the next ones of this process; whether that is so now.
 
-    Only where glibc is the allocator and the environment says nothing of it.
+    Only where glibc is the allocator and the environment says nothing of it. What is kept lies between other blocks, so that the process may
+    hold two or three of its largest tensors more than it needs.
     """
     if sys.platform != "linux" or any(name in os.environ for name in SETTINGS):
         return False

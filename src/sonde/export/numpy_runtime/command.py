@@ -20,6 +20,7 @@ from .pictures import SUFFIXES
 from .problem import PredictError
 from .segmenter import Segmenter
 from .translator import Translator
+from .word_vectors import WordVectors
 
 
 def main(arguments: Sequence[str], folder: Path) -> int:
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str], folder: Path) -> int:
         "files", nargs="*", help="tables (CSV, JSON), arrays (.npy, IDX), pictures or folders of the form that the model was trained on"
     )
     parser.add_argument("--out", type=Path, help="write here instead of to standard output")
-    parser.add_argument("--text", help="let a language model write on after this, or fill its blanks ___ where it reads both ways; a translator translate it")
+    asked = "what a language model writes on after, or where it fills the blanks ___; what a translator translates; the word whose neighbours are told"
+    parser.add_argument("--text", help=asked)
     parser.add_argument("--length", type=int, default=200, help="how many tokens it writes (default: 200)")
     parser.add_argument("--temperature", type=float, default=0.0, help="0: the likeliest token each time; above: drawn")
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
@@ -50,9 +52,11 @@ def main(arguments: Sequence[str], folder: Path) -> int:
 
 
 def _written(model: Loaded, given: argparse.Namespace) -> str:
-    """The text given and what the language model writes after it, or with its blanks filled, or its translation."""
+    """The text given and what the language model writes after it, or with its blanks filled, its translation, or the words nearest to it."""
     if isinstance(model, Translator):
         return str(model.predict([given.text])["prediction"][0]) + "\n"
+    if isinstance(model, WordVectors):
+        return as_csv([model.predict([given.text])])
     if isinstance(model, BlankFiller):
         return model.fill(given.text)[0] + "\n"
     if not isinstance(model, LanguageModel):
@@ -73,7 +77,7 @@ def _predict(model: Loaded, given: argparse.Namespace) -> list[dict[str, Any]]:
     found = []
     for file in files:
         columns = model.predict(file)
-        found.append({"file": [file] * len(columns["name"]), **columns})
+        found.append({"file": [file] * len(next(iter(columns.values()))), **columns})
     return found
 
 

@@ -12,12 +12,13 @@ import numpy as np
 from . import bert, pictures, scenes, series, tables, tagged, text
 from .blanks import BlankFiller
 from .detector import Detector
-from .graph import Graph, read_json
+from .graph import Graph, read_json, read_safetensors
 from .language_model import LanguageModel
 from .problem import PredictError
 from .questions import Answerer
 from .segmenter import Segmenter
 from .translator import Translator
+from .word_vectors import WordVectors
 
 # kind of preprocessing → encode(source, preprocessing) -> (names, inputs). A kind that is not here cannot be exported.
 PREPROCESSING: dict[str, Callable[[Any, dict[str, Any]], tuple[list[str], tuple[np.ndarray, ...]]]] = {
@@ -104,7 +105,7 @@ class Folds:
         return {"name": encoded[0][0], **self.models[0].answer(outputs)}
 
 
-Loaded = Model | Folds | Segmenter | Detector | LanguageModel | BlankFiller | Translator | Answerer
+Loaded = Model | Folds | Segmenter | Detector | LanguageModel | BlankFiller | Translator | Answerer | WordVectors
 # kind of answer → what predicts it with the models of a run, for answers that are no row of columns an example
 OF_PLACES: dict[str, Callable[[list[Model]], Segmenter | Detector]] = {"pixels": Segmenter, "objects": Detector}
 
@@ -117,6 +118,8 @@ def load(folder: str | Path) -> Loaded:
         models = [Model(Graph.load(fold), read_json(fold / "preprocessing.json")) for fold in folds]
         return OF_PLACES.get(models[0].preprocessing["answer"]["kind"], Folds)(models)
     preprocessing = read_json(folder / "preprocessing.json")
+    if preprocessing["answer"]["kind"] == "neighbours":
+        return WordVectors(read_safetensors(folder / "weights.safetensors")["vectors"], preprocessing)
     if preprocessing["answer"]["kind"] == "translation":
         return Translator(Graph.load(folder / "encoder"), Graph.load(folder / "decoder"), preprocessing)
     if preprocessing["answer"]["kind"] == "blanks":
