@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sonde.data.prepare.text import formed, padded
 from sonde.data.prepare.tokenizers import BEGIN, END, PAD, UNKNOWN, Tokenizer, from_json
+from sonde.data.prepare.tokenizers.bert import MASK, SPECIALS
 from sonde.data.prepare.tokenizers.spelling import REPLACED, Spelling
 from sonde.errors import RunError, UsageError
 from sonde.nn.sequence import LanguageModel, State, Translator, blank_filler, language_model, network_of, translator
@@ -177,6 +178,27 @@ def filled(run: Run, text: str) -> Filled:
     tokens = torch.from_numpy(np.concatenate(rows).astype(np.int64))[None].to(run.device)
     found, log_p = fill(model.between, tokens, blanks, unknown=UNKNOWN, never=torch.tensor([*NEVER, END], device=run.device))
     return Filled(text, tokenizer.decode(found[0].tolist()), tuple(log_p[blanks].exp().tolist()))
+
+
+def unmasked(run: Run, text: str) -> Filled:
+    """`text` with each `[MASK]` filled by a BERT that was pre-trained, the surest first.
+
+    Raises UsageError for a text without a mask, and for one longer than the rows that were learned from.
+    """
+    pieces, most = run.preparation.pieces, run.preparation.length
+    parts = re.split(f"({re.escape(MASK)})", text)
+    if len(parts) < 2:
+        raise UsageError(f"{text!r} has no {MASK}", where="--text", remedy=f'write one: --text "the {MASK} machine"')
+    rows = [np.array([pieces.mask]) if place % 2 else pieces.encode([part])[0] for place, part in enumerate(parts)]
+    row = np.concatenate([[pieces.begin], *rows, [pieces.separator]]).astype(np.int64)
+    if len(row) > most:
+        what = f"the text has {len(row):,} pieces with its specials, and this model read rows of {most}"
+        raise UsageError(what, where="--text", remedy="give a shorter one")
+    tokens = torch.from_numpy(row)[None].to(run.device)
+    blanks = tokens == pieces.mask
+    never = torch.tensor([pieces.numbers[special] for special in SPECIALS], device=run.device)
+    found, log_p = fill(network_of(run.model), tokens, blanks, unknown=pieces.mask, never=never)
+    return Filled(text, pieces.decode(found[0].tolist()), tuple(log_p[blanks].exp().tolist()))
 
 
 def translated(run: Run, sources: Sequence[str], manner: Manner, *, batch: int = 64) -> list[str]:

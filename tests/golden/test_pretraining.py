@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -14,14 +15,16 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from sonde import fit
+from sonde.cli.main import main
 from sonde.data.batch import NO_TARGET, Batch
 from sonde.data.prepare.tokenizers.bert import SPECIALS, BertPieces
-from sonde.errors import Interrupted
+from sonde.errors import Interrupted, UsageError
 from sonde.models.bert import Config, build
 from sonde.recipe import Recipe
 from sonde.run import Run
 from sonde.tasks.masked_language_modelling import MaskedLanguageModelling
 from sonde.training.checkpoints import Checkpoints
+from sonde.writing import unmasked
 
 WORDS = ("river", "stone", "light", "walking", "quickly", "night", "carried", "seven", "houses", "remembering")
 SMALL = {"width": 8, "layers": 1, "heads": 2}
@@ -92,6 +95,38 @@ def test_a_run_of_it_is_where_fine_tuning_begins(tmp_path: Path) -> None:
     assert {name for name in mine if name not in theirs} == {"classifier.weight", "classifier.bias"}
     for name, tensor in mine.items():
         assert name.startswith("classifier.") or torch.equal(tensor, theirs[name]), name
+
+
+def test_masks_in_a_text_are_filled_and_a_tuned_run_judges_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = fit.train(recipe(corpus(tmp_path), epochs=1), out=tmp_path / "run", pages=False)
+    pieces, text = run.preparation.pieces, "river [MASK] light [MASK]"
+    found = unmasked(run, text)
+    # By definition: the surest of the first look, then the other one with it in place.
+    river, light = (pieces.encode([word])[0].tolist() for word in ("river", "light"))
+    row = [pieces.begin, *river, pieces.mask, *light, pieces.mask, pieces.separator]
+    masks = [place for place, number in enumerate(row) if number == pieces.mask]
+    likely = []
+    for _ in range(2):
+        with torch.no_grad():
+            p = run.model.network(torch.tensor([row]))[0].softmax(-1)  # type: ignore[union-attr, operator]
+        p[:, [pieces.numbers[special] for special in SPECIALS]] = 0
+        place = max((place for place in masks if row[place] == pieces.mask), key=lambda place: float(p[place].max()))
+        row[place] = int(p[place].argmax())
+        likely.append((place, float(p[place].max())))
+    assert found.filled == pieces.decode(row)
+    assert found.probabilities == pytest.approx([share for _, share in sorted(likely)], rel=1e-5)
+    assert main(["predict", str(run.path), "--text", text, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["texts"][0]["filled"] == found.filled
+    for given, said in (("river", r"'river' has no \[MASK\]"), ("stone [MASK] " * 20, "the text has [0-9]+ pieces .* read rows of 24")):
+        with pytest.raises(UsageError, match=said):
+            unmasked(run, given)
+    path = tmp_path / "sentences.tsv"
+    path.write_text("text\tlabel\n" + "".join(f"{WORDS[i % 10]} {WORDS[i % 7]}\t{i % 2}\n" for i in range(60)), encoding="utf-8")
+    begun = ["--text", "text", "--target", "label", "--weights", str(run.path), "--epochs", "0", "--out", str(tmp_path / "tuned"), "--quiet"]
+    assert main(["train", str(path), *begun]) == 0
+    capsys.readouterr()
+    assert main(["predict", str(tmp_path / "tuned"), "--text", "river stone", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["texts"][0]["prediction"] in ("0", "1")
 
 
 def test_the_loss_is_that_of_masked_places_and_pairs_alone() -> None:

@@ -180,8 +180,8 @@ def _text_answer(run: Run, texts: tuple[str, ...], manner: Manner, next: int, *,
     how = writing.Manner(**vars(manner))
     if task == "word-vectors":
         return _neighbours(run, texts, next or NEIGHBOURS, json=json)
-    if task == "language-modelling" and blank_filler(run.model) is not None:
-        whole = [writing.filled(run, text) for text in texts]
+    if task == "masked-language-modelling" or (task == "language-modelling" and blank_filler(run.model) is not None):
+        whole = [(writing.filled if task == "language-modelling" else writing.unmasked)(run, text) for text in texts]
         blanks = [{"text": each.text, "filled": each.filled, "probabilities": list(each.probabilities)} for each in whole]
         return Answer({"run": path, "texts": blanks}, "\n".join(each.filled for each in whole), json=json)
     if task == "language-modelling" and next:
@@ -227,11 +227,14 @@ def _frame(run: Run, texts: tuple[str, ...]) -> pl.DataFrame:
     """Texts as the rows of the column that the run reads. Raises UsageError where it reads none."""
     import polars as pl
 
-    column = getattr(run.preparation, "column", None)
-    if column is None:
-        remedy = f"give it a file: sonde predict {run.path} FILE"
-        raise UsageError(f"this run reads {run.description['kind']}, no text", where="--text", remedy=remedy)
-    return pl.DataFrame({column: list(texts)})
+    from sonde.data.prepare.bert import BertPreparation
+
+    prep = run.preparation
+    columns = (prep.column,) if hasattr(prep, "column") else prep.columns if isinstance(prep, BertPreparation) else ()
+    if len(columns) != 1 or getattr(prep, "words", 0):
+        read = f"{', '.join(map(repr, columns))} of each row" if columns else f"{run.description['kind']}, no text"
+        raise UsageError(f"this run reads {read}", where="--text", remedy=f"give it a file: sonde predict {run.path} FILE")
+    return pl.DataFrame({columns[0]: list(texts)})
 
 
 def _format(out: Path | None, given: Format | None, submission: Path | None) -> Format:
