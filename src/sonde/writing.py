@@ -198,7 +198,11 @@ def unmasked(run: Run, text: str) -> Filled:
     blanks = tokens == pieces.mask
     never = torch.tensor([pieces.numbers[special] for special in SPECIALS], device=run.device)
     found, log_p = fill(network_of(run.model), tokens, blanks, unknown=pieces.mask, never=never)
-    return Filled(text, pieces.decode(found[0].tolist()), tuple(log_p[blanks].exp().tolist()))
+    parts = text.split(MASK)
+    for place, number in enumerate(found[blanks].tolist()):
+        piece = pieces.vocabulary[number]  # one with ## goes on with the word before it
+        parts[place] = parts[place].rstrip() + piece[2:] if piece.startswith("##") else parts[place] + piece
+    return Filled(text, "".join(parts), tuple(log_p[blanks].exp().tolist()))
 
 
 def translated(run: Run, sources: Sequence[str], manner: Manner, *, batch: int = 64) -> list[str]:

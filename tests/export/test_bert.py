@@ -23,18 +23,19 @@ from sonde.data.prepare.tokenizers import bert as run_pieces
 from sonde.data.prepare.tokenizers.classes import character_classes
 from sonde.data.prepare.tokenizers.normal_form import normal_form
 from sonde.data.readers.text_files import PLAIN
-from sonde.errors import RunError
 from sonde.export import numpy as numpy_export
 from sonde.export.check import examples_of
 from sonde.export.numpy_runtime import bert, questions
 from sonde.export.numpy_runtime.bert_pieces import BertPieces
 from sonde.export.numpy_runtime.columns import read_table
+from sonde.export.numpy_runtime.masks import MaskFiller
 from sonde.export.numpy_runtime.model import Model, load
 from sonde.export.numpy_runtime.problem import PredictError
 from sonde.export.numpy_runtime.questions import Answerer
 from sonde.export.questions import drawn
 from sonde.recipe import Recipe
 from sonde.run import Run
+from sonde.writing import unmasked
 
 TEXTS = ("The café's owner, U.N.-born", "Ünïted straße 東京都 2 [SEP] [MASK]", "naïve résumé; 한글 ΣΊΣΥΦΟΣ", "a\u200db\x00c\ufffd \u3000d")
 MARKS = "\u0301\u0323\u0345\u0f73\u0344\u302e\u302f\u1d165\U0001d165\U0001d16d\u08d4\u0600\u1ab0"
@@ -251,12 +252,20 @@ def test_drawn_rows_serve_where_the_data_have_gone(tmp_path: Path) -> None:
     assert (words.max(1)[0] == (lengths - 2).clamp(max=6)).all()
 
 
-def test_pre_training_is_refused(tmp_path: Path) -> None:
+def test_a_pre_trained_one_fills_the_same_masks(tmp_path: Path) -> None:
     (tmp_path / "book.txt").write_text("".join(f"{said(row, 6)}.\n" for row in range(80)), encoding="utf-8")
     run = trained(tmp_path, {"path": str(tmp_path / "book.txt")}, task={"name": "masked-language-modelling", "options": {"document": 10}})
-    with pytest.raises(RunError, match=r"masked language modelling is pre-training, .*\n.*--weights \S+run\) and export that, .*--to hub"):
-        numpy_export.export(run, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    assert numpy_export.export(run, tmp_path / "out").difference < 1e-5
+    exported, text = load(tmp_path / "out"), f"{said(3, 2)} [MASK], and [MASK]."
+    assert isinstance(exported, MaskFiller)
+    ours = unmasked(run, text)
+    assert exported.filled(text) == ours.filled
+    assert exported.fill(text)[1] == pytest.approx(list(ours.probabilities), rel=1e-4)
+    assert exported.predict([text])["prediction"] == [ours.filled]
+    assert alone(tmp_path / "out", "--text", text, cwd=tmp_path).stdout == ours.filled + "\n"
+    for wrong, what in (("nothing", r"'nothing' has no \[MASK\]"), ("[MASK] " * 200, "the text has 202 pieces")):
+        with pytest.raises(PredictError, match=what):
+            exported.fill(wrong)
 
 
 def test_missing_values_are_no_text(tmp_path: Path) -> None:

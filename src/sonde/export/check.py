@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sonde.data.contents import Examples
 from sonde.errors import RunError, SondeError
+from sonde.export.numpy_runtime.masks import MaskFiller
 from sonde.export.numpy_runtime.model import Model
 from sonde.export.numpy_runtime.problem import PredictError
 from sonde.export.numpy_runtime.questions import Answerer
@@ -18,6 +19,7 @@ from sonde.run import Run
 
 TOLERANCE = 1e-5  # of the largest output
 CHECKED = 64  # examples of the training part that are compared
+FEW = 4  # rows of pre-training
 
 
 def examples_of(run: Run, *, most: int = CHECKED) -> tuple[tuple[Tensor, ...], Examples | None, str]:
@@ -26,8 +28,8 @@ def examples_of(run: Run, *, most: int = CHECKED) -> tuple[tuple[Tensor, ...], E
         columns, index, examples = run.part("train")
     except SondeError:
         return tuple(each[:most] for each in _drawn(run)), None, "drawn inputs, as the run's data are not at hand"
-    if columns.passages is not None:  # a row of the data is several of these
-        return _drawn(run), None, "drawn inputs"
+    if columns.passages is not None:  # a row of the data is several of these; each gives logits of the whole vocabulary at every place
+        return tuple(each[:FEW] for each in _drawn(run)), None, "drawn inputs"
     if columns.windows is not None:  # so is a question, but it is a row of the file
         return (*asked(run, columns.windows.question.numpy()[index], examples), "questions of the training part")
     chosen = index[np.unique(np.linspace(0, len(index) - 1, min(most, len(index))).astype(np.int64))]
@@ -61,7 +63,7 @@ def _drawn(run: Run) -> tuple[Tensor, ...]:
     return (torch.from_numpy(numbers.astype(np.float32)), *([torch.from_numpy(np.stack(codes, axis=1))] if codes else []))
 
 
-def compare_inputs(exported: Model | Answerer, examples: Examples, inputs: tuple[Tensor, ...], *, where: str) -> None:
+def compare_inputs(exported: Model | Answerer | MaskFiller, examples: Examples, inputs: tuple[Tensor, ...], *, where: str) -> None:
     """The preprocessing: the same examples must become the same raw inputs."""
     source: Any = examples.frame.to_dicts()
     if examples.pictures is not None:
@@ -80,7 +82,7 @@ def compare_inputs(exported: Model | Answerer, examples: Examples, inputs: tuple
             raise RunError(what, where=where, remedy="use the run with PyTorch (`sonde predict`), and report the data's form")
 
 
-def compare(exported: Model | Answerer, model: nn.Module, inputs: tuple[Tensor, ...], *, where: str = "the model") -> float:
+def compare(exported: Model | Answerer | MaskFiller, model: nn.Module, inputs: tuple[Tensor, ...], *, where: str = "the model") -> float:
     """The largest difference between the export's outputs and the model's, relative to the largest output of its column.
 
     Raises RunError where it exceeds 1e-5.
@@ -90,7 +92,7 @@ def compare(exported: Model | Answerer, model: nn.Module, inputs: tuple[Tensor, 
     return difference
 
 
-def both_outputs(exported: Model | Answerer, model: nn.Module, inputs: tuple[Tensor, ...], *, where: str) -> tuple[np.ndarray, np.ndarray]:
+def both_outputs(exported: Model | Answerer | MaskFiller, model: nn.Module, inputs: tuple[Tensor, ...], *, where: str) -> tuple[np.ndarray, np.ndarray]:
     """The model's outputs and the export's. Raises RunError where the latter has none."""
     with torch.no_grad():
         ours = model(*inputs).numpy()

@@ -29,17 +29,19 @@ from sonde.export.graph import write_graph
 from sonde.export.language_model import Part, compare_blanks, compare_text, compare_translations, filling, foretelling, translating
 from sonde.export.numpy_runtime.blanks import BlankFiller
 from sonde.export.numpy_runtime.language_model import LanguageModel
+from sonde.export.numpy_runtime.masks import MaskFiller
 from sonde.export.numpy_runtime.model import Loaded, Model, load
 from sonde.export.numpy_runtime.questions import Answerer
 from sonde.export.numpy_runtime.translator import Translator
 from sonde.export.preprocessing import describe
-from sonde.export.questions import Spans
+from sonde.export.questions import Masks, Spans
 from sonde.export.scenes import compare_scenes, inputs_of, network_of
 from sonde.export.word_vectors import export_vectors
 from sonde.nn.sequence import blank_filler
 from sonde.run import Run
 from sonde.tasks import Task
 from sonde.tasks.language_modelling import LanguageModelling
+from sonde.tasks.masked_language_modelling import MaskedLanguageModelling
 from sonde.tasks.question_answering import QuestionAnswering
 from sonde.tasks.translation import Translation
 from sonde.tasks.word_vectors import WordVectors
@@ -149,11 +151,11 @@ def _export_one(run: Run, folder: Path) -> tuple[float, int, str]:
     if preprocessing["kind"] == "scenes":
         _write_model(network_of(run), inputs_of(run), preprocessing, folder, where=where)
         return compare_scenes(load(folder), run)
-    model = (Spans(run.model, run.task) if isinstance(run.task, QuestionAnswering) else Predicting(run.model, run.task)).eval()
+    model = _answering(run).eval()
     inputs, examples, said = examples_of(run)
     _write_model(model, inputs, preprocessing, folder, where=where)
     exported = load(folder)
-    assert isinstance(exported, (Model, Answerer))
+    assert isinstance(exported, (Model, Answerer, MaskFiller))
     difference = compare(exported, model, inputs, where=where)
     if examples is not None:
         compare_inputs(exported, examples, inputs, where=where)
@@ -167,6 +169,13 @@ def _write_parts(graphs: dict[str, Part], preprocessing: dict[str, Any], folder:
         _write_graph(part, inputs, tuple(f"input{place}" for place in range(len(inputs))), folder / name, where=where)
     _write_json(preprocessing, folder)
     return load(folder)
+
+
+def _answering(run: Run) -> nn.Module:
+    """The module whose answers are exported: the task's, or logits where what is made of them is sought in NumPy."""
+    if isinstance(run.task, QuestionAnswering):
+        return Spans(run.model, run.task)
+    return Masks(run.model) if isinstance(run.task, MaskedLanguageModelling) else Predicting(run.model, run.task)
 
 
 def write(model: nn.Module, inputs: tuple[Tensor, ...], preprocessing: dict[str, Any], folder: Path) -> None:

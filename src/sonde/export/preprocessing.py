@@ -78,8 +78,7 @@ def answer(task: Task, outputs: int, *, where: str) -> dict[str, Any]:
     if isinstance(task, QuestionAnswering):
         return {"kind": "answers", "none": task.none, "longest": task.longest}
     if isinstance(task, MaskedLanguageModelling):
-        remedy = f"fine-tune it (--weights {where}) and export that, or give its weights to others with --to hub"
-        raise RunError("masked language modelling is pre-training, and nothing is predicted with it by itself", where=where, remedy=remedy)
+        return {"kind": "masks"}
     what = f"predictions of the task {type(task).__name__} cannot be exported"
     raise RunError(what, where=where, remedy="use the run with PyTorch (`sonde predict`)")
 

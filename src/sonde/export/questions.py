@@ -1,4 +1,4 @@
-"""What is exported of a run that answers questions, and inputs to compare with of the BERT family."""
+"""What is exported of a run that answers questions or fills masks, and inputs to compare with of the BERT family."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sonde.data.contents import Examples
+from sonde.nn.sequence import network_of
 from sonde.run import Run
 from sonde.tasks.question_answering import QuestionAnswering
 
@@ -25,6 +26,21 @@ class Spans(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """(window, step, 2) of tokens (window, step) and lengths (window,)."""
         return self.task.logits(self.model, inputs)
+
+
+class Masks(nn.Module):
+    """Logits of the piece at each place; the surest mask is sought in NumPy."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.network = network_of(model)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(row, step, piece) of tokens (row, step) and lengths (row,); −∞ behind a row's end."""
+        tokens, lengths = inputs
+        logits: Tensor = self.network(tokens, lengths)
+        real = torch.arange(logits.shape[1], device=tokens.device) < lengths[:, None]
+        return logits.masked_fill(~real[:, :, None], -torch.inf)
 
 
 def asked(run: Run, questions: np.ndarray, examples: Examples) -> tuple[tuple[Tensor, ...], Examples]:

@@ -15,6 +15,7 @@ from . import scene_command
 from .blanks import BlankFiller
 from .detector import Detector
 from .language_model import LanguageModel
+from .masks import MaskFiller
 from .model import Loaded, load
 from .pictures import SUFFIXES
 from .problem import PredictError
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str], folder: Path) -> int:
         "files", nargs="*", help="tables (CSV, JSON), arrays (.npy, IDX), pictures or folders of the form that the model was trained on"
     )
     parser.add_argument("--out", type=Path, help="write here instead of to standard output")
-    asked = "what a language model writes on after, or where it fills the blanks ___; what a translator translates; the word whose neighbours are told"
+    asked = "what a language model writes on after, or where it fills the blanks ___ or [MASK]; what a translator translates; whose neighbours are told"
     parser.add_argument("--text", help=asked)
     parser.add_argument("--length", type=int, default=200, help="how many tokens it writes (default: 200)")
     parser.add_argument("--temperature", type=float, default=0.0, help="0: the likeliest token each time; above: drawn")
@@ -57,6 +58,8 @@ def _written(model: Loaded, given: argparse.Namespace) -> str:
         return str(model.predict([given.text])["prediction"][0]) + "\n"
     if isinstance(model, WordVectors):
         return as_csv([model.predict([given.text])])
+    if isinstance(model, MaskFiller):
+        return model.filled(given.text) + "\n"
     if isinstance(model, BlankFiller):
         return model.fill(given.text)[0] + "\n"
     if not isinstance(model, LanguageModel):

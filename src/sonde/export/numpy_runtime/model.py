@@ -14,6 +14,7 @@ from .blanks import BlankFiller
 from .detector import Detector
 from .graph import Graph, read_json, read_safetensors
 from .language_model import LanguageModel
+from .masks import MaskFiller
 from .problem import PredictError
 from .questions import Answerer
 from .segmenter import Segmenter
@@ -105,7 +106,7 @@ class Folds:
         return {"name": encoded[0][0], **self.models[0].answer(outputs)}
 
 
-Loaded = Model | Folds | Segmenter | Detector | LanguageModel | BlankFiller | Translator | Answerer | WordVectors
+Loaded = Model | Folds | Segmenter | Detector | LanguageModel | BlankFiller | Translator | Answerer | WordVectors | MaskFiller
 # kind of answer → what predicts it with the models of a run, for answers that are no row of columns an example
 OF_PLACES: dict[str, Callable[[list[Model]], Segmenter | Detector]] = {"pixels": Segmenter, "objects": Detector}
 
@@ -120,6 +121,8 @@ def load(folder: str | Path) -> Loaded:
     preprocessing = read_json(folder / "preprocessing.json")
     if preprocessing["answer"]["kind"] == "neighbours":
         return WordVectors(read_safetensors(folder / "weights.safetensors")["vectors"], preprocessing)
+    if preprocessing["answer"]["kind"] == "masks":
+        return MaskFiller(Graph.load(folder), preprocessing)
     if preprocessing["answer"]["kind"] == "translation":
         return Translator(Graph.load(folder / "encoder"), Graph.load(folder / "decoder"), preprocessing)
     if preprocessing["answer"]["kind"] == "blanks":
