@@ -231,7 +231,7 @@ def _frame(run: Run, texts: tuple[str, ...]) -> pl.DataFrame:
 
     prep = run.preparation
     columns = (prep.column,) if hasattr(prep, "column") else prep.columns if isinstance(prep, BertPreparation) else ()
-    if len(columns) != 1 or getattr(prep, "words", 0):
+    if len(columns) != 1 or getattr(prep, "words", False):
         read = f"{', '.join(map(repr, columns))} of each row" if columns else f"{run.description['kind']}, no text"
         raise UsageError(f"this run reads {read}", where="--text", remedy=f"give it a file: sonde predict {run.path} FILE")
     return pl.DataFrame({columns[0]: list(texts)})

@@ -63,7 +63,7 @@ def _drawn(run: Run) -> tuple[Tensor, ...]:
     return (torch.from_numpy(numbers.astype(np.float32)), *([torch.from_numpy(np.stack(codes, axis=1))] if codes else []))
 
 
-def compare_inputs(exported: Model | Answerer | MaskFiller, examples: Examples, inputs: tuple[Tensor, ...], *, where: str) -> None:
+def compare_inputs(exported: Model | Answerer, examples: Examples, inputs: tuple[Tensor, ...], *, where: str) -> None:
     """The preprocessing: the same examples must become the same raw inputs."""
     source: Any = examples.frame.to_dicts()
     if examples.pictures is not None:
