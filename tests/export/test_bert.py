@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ from sonde.data.prepare.tokenizers import bert as run_pieces
 from sonde.data.prepare.tokenizers.classes import character_classes
 from sonde.data.prepare.tokenizers.normal_form import normal_form
 from sonde.data.readers.text_files import PLAIN
+from sonde.export import hub
 from sonde.export import numpy as numpy_export
 from sonde.export.check import examples_of
 from sonde.export.numpy_runtime import bert, questions
@@ -204,6 +206,18 @@ def article(place: str) -> dict[str, Any]:
     return {"title": place, "paragraphs": [{"context": context, "qas": [known, none]}]}
 
 
+def on_the_hub(run: Run, folder: Path, name: str) -> Any:
+    """What the Transformers library makes of a row of seven pieces, by the class `name`, and the run's own logits."""
+    library = pytest.importorskip("transformers")
+    hub.export(run, folder / "hub")
+    model = getattr(library, name).from_pretrained(str(folder / "hub")).eval()
+    pieces = run.preparation.pieces
+    tokens = torch.tensor([[pieces.begin, 6, 7, pieces.separator, 8, 9, pieces.separator]])
+    segments = torch.tensor([[0, 0, 0, 0, 1, 1, 1]])
+    with torch.no_grad():
+        return model(input_ids=tokens, token_type_ids=segments), run.model.network(tokens, torch.tensor([7]))  # type: ignore[union-attr, operator]
+
+
 def test_questions_are_answered_alike(tmp_path: Path) -> None:
     (tmp_path / "asked.json").write_text(json.dumps({"data": [article(place) for place in PLACES]}), encoding="utf-8")
     chosen = {"path": str(tmp_path / "asked.json"), "length": 30, "validation": 0.2, "test": 0.2}
@@ -215,6 +229,8 @@ def test_questions_are_answered_alike(tmp_path: Path) -> None:
     assert [tuple(row.values())[:3] for row in theirs] == ours.select("name", "question", "prediction").rows()
     assert [row["start"] for row in theirs] == ["" if start is None else str(start) for start in ours["start"]]
     np.testing.assert_allclose([float(row["score"]) for row in theirs], ours["score"], rtol=1e-4)
+    theirs, own = on_the_hub(run, tmp_path, "BertForQuestionAnswering")
+    torch.testing.assert_close(torch.stack([theirs.start_logits, theirs.end_logits], -1), own, rtol=0, atol=1e-5)
     model.preprocessing["answer"]["none"] = False
     vars(run.target)["values"]["none"] = False
     answered = run.predict(str(tmp_path / "asked.json"))
@@ -263,6 +279,8 @@ def test_a_pre_trained_one_fills_the_same_masks(tmp_path: Path) -> None:
     assert exported.fill(text)[1] == pytest.approx(list(ours.probabilities), rel=1e-4)
     assert exported.predict([text])["prediction"] == [ours.filled]
     assert alone(tmp_path / "out", "--text", text, cwd=tmp_path).stdout == ours.filled + "\n"
+    theirs, own = on_the_hub(run, tmp_path, "BertForPreTraining")
+    torch.testing.assert_close(theirs.prediction_logits, own, rtol=0, atol=1e-5)
     for wrong, what in (("nothing", r"'nothing' has no \[MASK\]"), ("[MASK] " * 200, "the text has 202 pieces")):
         with pytest.raises(PredictError, match=what):
             exported.fill(wrong)
