@@ -72,6 +72,12 @@ def test_one_value_still_makes_an_axis() -> None:
         assert axis.ticks
 
 
+def test_what_differs_by_rounding_alone_is_one_value() -> None:
+    axis = linear([1.0, 0.99999985, 0.9999999], 0, 100)
+    assert [tick.label for tick in axis.ticks] == ["0.90", "0.95", "1.00", "1.05", "1.10"]
+    assert axis.place(1.0) == pytest.approx(50, abs=1e-3)
+
+
 def test_steps_are_1_2_5() -> None:
     assert [nice_step(step) for step in (0.9, 1.1, 2.3, 7, 0.03)] == pytest.approx([1, 2, 5, 10, 0.05])
     assert nice_step(0) == nice_step(float("nan")) == 1

@@ -20,6 +20,9 @@ class Tick:
     label: str
 
 
+ALIKE = 1e-6  # values that differ by less, relative to them, differ by float32's rounding
+
+
 @dataclass(frozen=True)
 class Scale:
     """`low … high` spread over `start … end` (start may be the larger: y grows downwards in a drawing)."""
@@ -57,7 +60,7 @@ def linear(
     `whole`: marks only at whole numbers, where the axis holds two of them.
     """
     low, high = _range([*values, *include])
-    if low == high:
+    if high - low <= ALIKE * max(abs(low), abs(high)):
         room = abs(low) * 0.1 or 1.0
         low, high = low - room, high + room
     step = nice_step((high - low) / count)
