@@ -61,8 +61,8 @@ def linear(
     """
     low, high = _range([*values, *include])
     if high - low <= ALIKE * max(abs(low), abs(high)):
-        room = abs(low) * 0.1 or 1.0
-        low, high = low - room, high + room
+        room = abs(high) * 0.1 or 1.0
+        low, high = high - room, high + room
     step = nice_step((high - low) / count)
     if whole and math.floor(high) > math.ceil(low):
         step = max(step, 1.0)
