@@ -37,6 +37,7 @@ from sonde.export.numpy_runtime.questions import Answerer
 from sonde.export.questions import drawn
 from sonde.recipe import Recipe
 from sonde.run import Run
+from sonde.tasks.question_answering import span_logits
 from sonde.writing import unmasked
 
 TEXTS = ("The café's owner, U.N.-born", "Ünïted straße 東京都 2 [SEP] [MASK]", "naïve résumé; 한글 ΣΊΣΥΦΟΣ", "a\u200db\x00c\ufffd \u3000d")
@@ -262,7 +263,7 @@ def test_drawn_rows_serve_where_the_data_have_gone(tmp_path: Path) -> None:
     (tmp_path / "asked.json").unlink()
     inputs, examples, told = examples_of(Run.load(run.path))
     assert (examples, told) == (None, "drawn inputs, as the run's data are not at hand")
-    assert run.task.logits(run.model, inputs).isfinite().sum(1).min() > 1  # type: ignore[attr-defined]
+    assert span_logits(run.model, inputs, separator=run.preparation.pieces.separator).isfinite().sum(1).min() > 1
     tokens, lengths, words = drawn({"vocabulary": 20, "length": 9, "separator": 3, "words": 6}, 50)
     assert ((tokens == 3).sum(1) == 2).all()
     assert (words.max(1)[0] == (lengths - 2).clamp(max=6)).all()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sonde.data.contents import Examples
 from sonde.nn.sequence import network_of
 from sonde.run import Run
-from sonde.tasks.question_answering import QuestionAnswering
+from sonde.tasks.question_answering import QuestionAnswering, span_logits
 
 QUESTIONS: Final = 16  # of the training part that are compared, with all their windows
 
@@ -25,7 +25,7 @@ class Spans(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """(window, step, 2) of tokens (window, step) and lengths (window,)."""
-        return self.task.logits(self.model, inputs)
+        return span_logits(self.model, inputs, separator=self.task.separator)
 
 
 class Masks(nn.Module):

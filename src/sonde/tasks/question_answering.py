@@ -53,7 +53,7 @@ class QuestionAnswering:
 
     def loss(self, model: nn.Module, batch: Batch, totals: dict[str, float], state: Any = None) -> Loss:
         """The mean over first and last pieces of −ln p. The output, (window, 2): −ln p of both, and the F1 of the best span's pieces."""
-        logits, targets = self.logits(model, batch.inputs), known(batch)
+        logits, targets = span_logits(model, batch.inputs, separator=self.separator), known(batch)
         right = targets[:, 0], targets[:, -1]
         nats = sum(
             (F.cross_entropy(logits[:, :, side], right[side], reduction="none") for side in (0, 1)), start=logits.new_zeros(len(targets))
@@ -64,21 +64,12 @@ class QuestionAnswering:
 
     def predict(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
         """(window, 5), see above."""
-        logits = self.logits(model, inputs)
+        logits = span_logits(model, inputs, separator=self.separator)
         score, first, last = self._best(logits)
         p = logits.log_softmax(1)
         row = torch.arange(len(logits), device=logits.device)
         sure = (p[row, first, 0] + p[row, last, 1]).exp()
         return torch.stack([score, first.to(score), last.to(score), logits[:, 0].sum(1), sure], 1)
-
-    def logits(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Logits (window, step, 2), −∞ but for the paragraph and [CLS]."""
-        tokens, lengths = inputs
-        logits: Tensor = model(tokens, lengths)
-        place = torch.arange(tokens.shape[1], device=tokens.device)
-        ends = tokens == self.separator
-        paragraph = (ends.cumsum(1) == 1) & ~ends & (place < lengths[:, None] - 1)
-        return logits.masked_fill(~(paragraph | (place == 0))[:, :, None], -torch.inf)
 
     def metrics(self, final: bool) -> dict[str, Metric | RowMetric | TextMetric]:
         """F1 of the pieces in windows first; at the end SQuAD's two measures."""
@@ -105,3 +96,13 @@ class QuestionAnswering:
         same = (torch.minimum(end, last) - torch.maximum(begin, first) + 1).clamp(min=0)
         both = (end - begin + 1) + (last - first + 1)
         return torch.where(first == 0, (logits[:, 0].sum(1) > score).to(logits), (2 * same / both).to(logits))
+
+
+def span_logits(model: nn.Module, inputs: tuple[Tensor, ...], *, separator: int) -> Tensor:
+    """Logits (window, step, 2) of first and last pieces, −∞ but for the paragraph, which stands behind the first `separator`, and [CLS]."""
+    tokens, lengths = inputs
+    logits: Tensor = model(tokens, lengths)
+    place = torch.arange(tokens.shape[1], device=tokens.device)
+    ends = tokens == separator
+    paragraph = (ends.cumsum(1) == 1) & ~ends & (place < lengths[:, None] - 1)
+    return logits.masked_fill(~(paragraph | (place == 0))[:, :, None], -torch.inf)
