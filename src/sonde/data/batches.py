@@ -125,6 +125,7 @@ class Batches:
         if self.sentences is not None:
             seed = self.seed if self.shuffle else None
             order = by_length(order, self.sentences.key, self.batch_size, seed=seed, epoch=epoch)
+            again = None  # sentences are not augmented
         if self.mapped:
             yield from self._ahead(order, again, epoch, start)
             return

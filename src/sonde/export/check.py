@@ -16,20 +16,22 @@ from sonde.export.numpy_runtime.problem import PredictError
 from sonde.export.numpy_runtime.questions import Answerer
 from sonde.export.questions import asked, drawn
 from sonde.run import Run
+from sonde.tasks.masked_language_modelling import MaskedLanguageModelling
 
 TOLERANCE = 1e-5  # of the largest output
 CHECKED = 64  # examples of the training part that are compared
-FEW = 4  # rows of pre-training
+FEW = 4  # rows of pre-training, each of which gives logits of the whole vocabulary at every place
 
 
 def examples_of(run: Run, *, most: int = CHECKED) -> tuple[tuple[Tensor, ...], Examples | None, str]:
     """At most `most` raw inputs to check with, and the examples that they come from; drawn ones where the run's data are not at hand."""
+    most = FEW if isinstance(run.task, MaskedLanguageModelling) else most
     try:
         columns, index, examples = run.part("train")
     except SondeError:
         return tuple(each[:most] for each in _drawn(run)), None, "drawn inputs, as the run's data are not at hand"
-    if columns.passages is not None:  # a row of the data is several of these; each gives logits of the whole vocabulary at every place
-        return tuple(each[:FEW] for each in _drawn(run)), None, "drawn inputs"
+    if columns.passages is not None:  # a row of the data is several of these
+        return tuple(each[:most] for each in _drawn(run)), None, "drawn inputs"
     if columns.windows is not None:  # so is a question, but it is a row of the file
         return (*asked(run, columns.windows.question.numpy()[index], examples), "questions of the training part")
     chosen = index[np.unique(np.linspace(0, len(index) - 1, min(most, len(index))).astype(np.int64))]

@@ -52,7 +52,7 @@ def export(run: Run, folder: Path) -> Exported:
     network = run.to("cpu").model.network
     if not isinstance(network, BertNetwork):
         name = run.description["model"]["name"]
-        remedy = "sonde export RUN --to numpy writes any model"
+        remedy = f"sonde export {run.path} --to numpy writes a folder that NumPy runs"
         raise RunError(f"only models of the BERT family have a form on the hub, and this is {name}", where=str(run.path), remedy=remedy)
     with written_whole(folder, lambda path: (path / "config.json").is_file() and (path / "vocab.txt").is_file()) as beside:
         _write(run, network, beside)
