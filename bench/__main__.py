@@ -93,7 +93,7 @@ def write(name: str, text: str) -> None:
 def passed(given: argparse.Namespace) -> list[str]:
     """The options that every benchmark takes, as they were given."""
     options = [f"--{name}" for name in ("quick", "eager") if getattr(given, name)]
-    for name in ("peers", "rounds", "examples"):
+    for name in ("peers", "rounds", "examples", "body"):
         options += [f"--{name}", getattr(given, name)] if getattr(given, name) else []
     return options
 
@@ -108,6 +108,7 @@ def main() -> int:
     parser.add_argument("--rounds", help="turns of each contender in a race")
     parser.add_argument("--examples", help="examples an epoch in a race (default: a whole epoch)")
     parser.add_argument("--eager", action="store_true", help="leave the compiled forms of a race out")
+    parser.add_argument("--body", help="run of a body that the benchmark's own command trained before, instead of training it")
     given = parser.parse_args()
     unknown = sorted(set(given.names) - set(NAMES))
     if unknown:

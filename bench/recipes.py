@@ -49,7 +49,8 @@ def main() -> int:
     for name in given.names or RECIPES:
         with workplace() as folder:
             found = entry(over_seeds(folder, given.seeds, name))
-        print(f"{name}: {found['metric']} {found['mean']} ± {found['sd']} ({found['part']}), {found['seconds']} s", flush=True)
+        spread = f" ± {found['sd']}" if "sd" in found else ""
+        print(f"{name}: {found['metric']} {found['mean']}{spread} ({found['part']}), {found['seconds']} s", flush=True)
         table = tomllib.loads(RESULTS.read_text(encoding="utf-8")) | {name: found}
         RESULTS.write_text(heading + "\n" + tomli_w.dumps({key: table[key] for key in RECIPES if key in table}), encoding="utf-8")
     return 0

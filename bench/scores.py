@@ -47,6 +47,15 @@ def train(folder: Path, *arguments: str) -> Training:
     return Training(run, json.loads(done.stdout), seconds)
 
 
+def trained(run: Path, *arguments: str) -> Training:
+    """What `train` with these arguments left in `run`, its seconds without starting Python and the report; ValueError for another command's run."""
+    command = json.loads((run / "environment.json").read_text(encoding="utf-8"))["command"]
+    if tuple(command[2 : 2 + len(arguments)]) != arguments:
+        raise ValueError(f"{run} was trained by {' '.join(command[1:])}, not by sonde train {' '.join(arguments)}")
+    finished = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    return Training(run, {"metrics": finished}, finished["seconds"]["total"])
+
+
 def over_seeds(folder: Path, seeds: int, *arguments: str) -> list[Training]:
     """The same training with seeds 0, 1, …; the seed draws the parts, the weights and the order."""
     return [train(folder, *arguments, "--seed", str(seed)) for seed in range(seeds)]

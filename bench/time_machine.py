@@ -18,7 +18,7 @@ def measure(options: Options) -> list[Row]:
     rows = []
     with workplace() as folder:
         for name, most in FLOORS.items():
-            runs = over_seeds(folder, 1, name, "--epochs", "1", "--set", "model.width=16") if options.quick else over_seeds(folder, 3, name)
+            runs = over_seeds(folder, 1, name, "--epochs", "1", "--set", "model.width=16") if options.quick else over_seeds(folder, options.rounds or 3, name)
             for part, bound in (("train", None), ("validation", None), ("test", most)):
                 values = [run.metric("character-perplexity", part) for run in runs]
                 rows.append(Row(f"{name}: perplexity a character, {part}", values, at_most=bound, centre="mean", digits=4))

@@ -11,6 +11,24 @@ import pytest
 WITHOUT_DATA = "SONDE_DATA is not set to a folder of real data sets"
 
 
+# A process of the run takes whole files: those that take a minute are begun first, so that at the end none waits for another.
+LONG = (
+    "tests/docs/",
+    "tests/golden/",
+    "tests/test_faults.py",
+    "tests/verify/test_pairs.py",
+    "tests/contracts/",
+    "tests/training/test_whole_step.py",
+    "tests/export/",
+    "tests/packaging/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, the others as they are found."""
+    items.sort(key=lambda item: next((place for place, name in enumerate(LONG) if item.nodeid.startswith(name)), len(LONG)))
+
+
 @pytest.fixture(scope="session")
 def sonde_data() -> Path:
     """The folder of real data sets; tests that need it are skipped, visibly, where it is not."""
