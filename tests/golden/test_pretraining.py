@@ -161,3 +161,11 @@ def test_the_loss_is_that_of_masked_places_and_pairs_alone() -> None:
     wider, same = loss(20)
     assert wider == pytest.approx(value, rel=1e-12)
     torch.testing.assert_close(same[: len(gradient)], gradient, rtol=1e-10, atol=1e-12)
+
+    batch = Batch((tokens, lengths), targets, torch.arange(4), counts)
+    for pairs in (True, False):
+        if not pairs:
+            targets[:, 0] = NO_TARGET
+        task = MaskedLanguageModelling(BertPieces(SPECIALS), pairs)
+        found, measure = task.loss(model, batch, counts), task.metrics(final=True)["loss"]
+        assert measure.value(measure.state(found.output, batch)) == pytest.approx(found.value.item(), rel=1e-12)  # held out as in training

@@ -33,6 +33,27 @@ class MaskedLoss:
 
 
 @dataclass(frozen=True)
+class PretrainingLoss:
+    """Mean −ln p of the masked piece plus mean −ln p of the pair's class, what pre-training makes small (Devlin et al. 2018, A.2).
+
+    State: (nats, pieces, nats of pairs, pairs). Guessing uniformly among V pieces scores ln V + ln 2.
+    """
+
+    better: ClassVar[Literal["higher", "lower"]] = "lower"
+
+    def state(self, prediction: Tensor, batch: Measured) -> Tensor:
+        state = zeros(4, like=prediction)
+        state[:2] = MaskedLoss().state(prediction, batch)
+        state[2] = exact(prediction[:, 0, 0]).sum()
+        state[3] = (known(batch)[:, 0] != NO_TARGET).sum()
+        return state
+
+    def value(self, state: Tensor) -> float:
+        masked, pairs = MaskedLoss().value(state[:2]), state[2] / state[3]
+        return masked + float(pairs)
+
+
+@dataclass(frozen=True)
 class MaskedPerplexity(MaskedLoss):
     """exp of the mean −ln p of the masked piece; V for a uniform guess among V pieces."""
 

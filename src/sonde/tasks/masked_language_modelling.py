@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sonde.data.batch import NO_TARGET, Batch
 from sonde.data.prepare.tokenizers import Tokenizer, from_json
-from sonde.metrics.masked import MaskedAccuracy, MaskedLoss, MaskedPerplexity, NextAccuracy
+from sonde.metrics.masked import MaskedAccuracy, MaskedLoss, MaskedPerplexity, NextAccuracy, PretrainingLoss
 from sonde.metrics.rows import RowMetric
 from sonde.metrics.state import known
 from sonde.nn.prepared import Terms
@@ -82,8 +82,9 @@ class MaskedLanguageModelling:
         return likeliest.masked_fill(after, 0)
 
     def metrics(self, final: bool) -> dict[str, Metric | RowMetric]:
-        """Loss in nats a masked piece first."""
-        found: dict[str, Metric | RowMetric] = {"loss": MaskedLoss(), "perplexity": MaskedPerplexity(), "masked-accuracy": MaskedAccuracy()}
+        """The loss that is trained first: nats a masked piece, and those a pair where rows are pairs."""
+        loss = PretrainingLoss() if self.pairs else MaskedLoss()
+        found: dict[str, Metric | RowMetric] = {"loss": loss, "perplexity": MaskedPerplexity(), "masked-accuracy": MaskedAccuracy()}
         return found | {"next-accuracy": NextAccuracy()} if self.pairs else found
 
     def table(self, prediction: Tensor) -> dict[str, np.ndarray]:

@@ -3,6 +3,9 @@
 A checkpoint is a folder `checkpoints/step-001200/` of `weights.safetensors`, `optimizer.safetensors`,
 `state.safetensors`, `state.json` and `manifest.json`. `checkpoints.json` in the run folder points to the last ones and
 to the best. At no moment is there a state that cannot be read: a folder without a whole manifest does not count.
+
+Writing and syncing one takes 30 to 70 ms however small it is. Epochs of a small table take a few, so that theirs may wait: what is still
+pointed to is written a second after the one before, and when training ends in whatever way but being killed.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import hashlib
 import json
 import os
 import shutil
+import time
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +30,8 @@ from sonde.errors import RunError, TrainingError
 
 FORMAT = 1
 KEEP = 2
+# Seconds between two checkpoints that may wait.
+APART = 1.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,9 @@ class Checkpoints:
 
     def __init__(self, run: Path) -> None:
         self.run, self.folder, self.pointer = run, run / "checkpoints", run / "checkpoints.json"
+        self._waiting: dict[str, Checkpoint] = {}
+        self._next: dict[str, Any] | None = None  # the pointers once these are written
+        self._written = -APART
 
     def pointers(self) -> dict[str, Any]:
         """{"format", "last": [names, newest first], "best": name or None}."""
@@ -90,33 +100,50 @@ class Checkpoints:
             )
         return dict(found)
 
-    def save(self, checkpoint: Checkpoint, *, best: bool) -> str:
-        """Write a checkpoint, point to it, drop those no longer needed; its name."""
+    def save(self, checkpoint: Checkpoint, *, best: bool, wait: bool = False) -> None:
+        """Write a checkpoint, point to it, drop those no longer needed. One that may `wait` is copied, and written by `flush` at the latest."""
         name = f"step-{checkpoint.step:06d}"
-        beside = self.folder / f".{name}.{os.getpid()}"
+        pointers = self._next or self.pointers()
+        pointers["last"] = [name] + [other for other in pointers["last"] if other != name][: KEEP - 1]
+        pointers["best"] = name if best else pointers["best"]
+        self._next = pointers
+        copies = (_own(checkpoint.weights), _own(checkpoint.optimizer), _own(checkpoint.state))
+        waiting = self._waiting | {name: Checkpoint(checkpoint.step, *copies, deepcopy(checkpoint.values))}
+        self._waiting = {name: waiting[name] for name in waiting if name in (*pointers["last"], pointers["best"])}
+        if not wait or time.monotonic() - self._written >= APART:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        waiting, pointers = self._waiting, self._next
+        self._waiting, self._next = {}, None
+        if pointers is None:
+            return
+        for name, checkpoint in waiting.items():
+            beside = self.folder / f".{name}.{os.getpid()}"
+            try:
+                self._write(checkpoint, beside)
+                final = self.folder / name
+                if final.exists():
+                    shutil.rmtree(final)
+                beside.rename(final)
+            except OSError as error:
+                shutil.rmtree(beside, ignore_errors=True)
+                raise self._no_room(error) from None
         try:
-            self._write(checkpoint, beside)
-            final = self.folder / name
-            if final.exists():
-                shutil.rmtree(final)
-            beside.rename(final)
             _sync(self.folder)
-            pointers = self.pointers()
-            pointers["last"] = [name] + [other for other in pointers["last"] if other != name][: KEEP - 1]
-            pointers["best"] = name if best else pointers["best"]
             write_json(self.pointer, pointers)
         except OSError as error:
-            shutil.rmtree(beside, ignore_errors=True)
             raise self._no_room(error) from None
         self._prune({*pointers["last"], pointers["best"]})
-        return name
+        self._written = time.monotonic()
 
     def _write(self, checkpoint: Checkpoint, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for part in ("weights", "optimizer", "state"):
             try:
-                save_file(_own(getattr(checkpoint, part)), folder / f"{part}.safetensors")
+                save_file(getattr(checkpoint, part), folder / f"{part}.safetensors")
             except SafetensorError as error:
                 raise OSError(errno.ENOSPC if "No space" in str(error) else errno.EIO, str(error)) from None
         write_json(folder / "state.json", {"format": FORMAT, "step": checkpoint.step, **checkpoint.values})

@@ -62,6 +62,12 @@ class Loop:
 
     def run(self) -> Reason:
         """Train until the epochs, the time or the patience are over, or someone asks to stop."""
+        try:
+            return self._run()
+        finally:
+            self.checkpoints.flush()
+
+    def _run(self) -> Reason:
         now = self.progress
         started = time.monotonic() - now.elapsed
         while now.epoch < self.plan.epochs and now.stopped is None:
@@ -176,10 +182,10 @@ class Loop:
             now.best_epoch, now.best_step = now.epoch, now.step
         over = now.epoch >= plan.epochs or now.stopped is not None
         if plan.save_epochs or over or (better and self.validation is not None):
-            self.save(best=better)
+            self.save(best=better, wait=not over)
 
-    def save(self, *, best: bool) -> None:
-        """Write a checkpoint of this moment (the main process does)."""
+    def save(self, *, best: bool, wait: bool = False) -> None:
+        """Have a checkpoint of this moment written (the main process does), at once or together with one soon after."""
         self.saved_at = time.monotonic()
         state: dict[str, Tensor] = {f"meter.{name}": tensor for name, tensor in self.meter.tensors().items()} | self.update.state()
         if not self.world.main:
@@ -194,7 +200,9 @@ class Loop:
         if self.update.scaler is not None:
             values["scaler"] = self.update.scaler.state_dict()
         self.checkpoints.save(
-            Checkpoint(self.progress.step, self.network.state_dict(), optimizer_tensors(self.optimizer), state, values), best=best
+            Checkpoint(self.progress.step, self.network.state_dict(), optimizer_tensors(self.optimizer), state, values),
+            best=best,
+            wait=wait,
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
