@@ -28,6 +28,38 @@ def test_keeps_the_last_two_and_the_best(tmp_path: Path) -> None:
     assert store.load("last")[0].weights["w"].tolist() == [5.0, 5.0, 5.0]
 
 
+def test_those_that_wait_are_written_when_it_is_time_and_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: clock)
+    store = Checkpoints(tmp_path)
+    weights = torch.zeros(3)
+
+    def save(step: int, *, best: bool = False, wait: bool = True) -> None:
+        weights.fill_(float(step))  # as training goes on in the same memory
+        store.save(Checkpoint(step, {"w": weights}, {}, {}, {"progress": {"step": step}}), best=best, wait=wait)
+
+    save(1)
+    assert store.names() == ["step-000001"]  # the first does not wait
+    clock += 0.4
+    save(2, best=True)
+    save(3)
+    assert store.names() == ["step-000001"]
+    assert store.pointers()["best"] is None  # what is pointed to is there
+    clock += 0.7
+    save(4)
+    assert store.names() == ["step-000004", "step-000003", "step-000002"]
+    save(5)
+    save(6)
+    assert store.load()[0].step == 4  # what a kill leaves
+    store.flush()
+    assert store.names() == ["step-000006", "step-000005", "step-000002"]
+    assert store.pointers() == {"format": 1, "last": ["step-000006", "step-000005"], "best": "step-000002"}
+    assert [store.load(name)[0].weights["w"][0].item() for name in store.names()] == [6.0, 5.0, 2.0]
+    save(7)
+    save(8, wait=False)
+    assert store.names() == ["step-000008", "step-000007", "step-000002"]
+
+
 def test_damaged_one_is_passed_over_and_said(tmp_path: Path) -> None:
     store = Checkpoints(tmp_path)
     store.save(at(1), best=True)
