@@ -93,9 +93,9 @@ def write(name: str, text: str) -> None:
 def passed(given: argparse.Namespace) -> list[str]:
     """The options that every benchmark takes, as they were given."""
     options = [f"--{name}" for name in ("quick", "eager") if getattr(given, name)]
-    for name in ("peers", "rounds", "examples", "body"):
+    for name in ("peers", "rounds", "examples"):
         options += [f"--{name}", getattr(given, name)] if getattr(given, name) else []
-    return options
+    return options + [part for run in given.run for part in ("--run", run)]
 
 
 def main() -> int:
@@ -108,7 +108,7 @@ def main() -> int:
     parser.add_argument("--rounds", help="turns of each contender in a race")
     parser.add_argument("--examples", help="examples an epoch in a race (default: a whole epoch)")
     parser.add_argument("--eager", action="store_true", help="leave the compiled forms of a race out")
-    parser.add_argument("--body", help="run of a body that the benchmark's own command trained before, instead of training it")
+    parser.add_argument("--run", action="append", default=[], help="a run that a benchmark's own command trained before, instead of training it")
     given = parser.parse_args()
     unknown = sorted(set(given.names) - set(NAMES))
     if unknown:

@@ -11,7 +11,7 @@ import tarfile
 from pathlib import Path
 
 from bench.machine import data
-from bench.scores import SMALL, Training, over_seeds, train, trained, workplace
+from bench.scores import SMALL, Training, over_seeds, train, workplace
 from bench.table import Options, Row, main
 
 MODEL = "resnet18-light"
@@ -21,8 +21,8 @@ BODY = ("cifar10-resnet18-light", "--epochs", "12", "--set", "task.smoothing=0")
 # The same for all that learn by themselves.
 COMMON = ("--size", "64", "--validation", "0", "--batch-size", "32", "--schedule", "one-cycle")
 LEARNING = ("--optimizer", "nesterov", "--augment", "flip,shift")
-SCRATCH = ("--model", MODEL, *LEARNING, "--lr", "0.05", "--epochs", "40")
-TUNED = (*LEARNING, "--lr", "0.05", "--epochs", "40")
+SCRATCH = ("--model", MODEL, *LEARNING, "--lr", "0.05", "--epochs", "80")
+TUNED = (*LEARNING, "--lr", "0.1", "--epochs", "40")
 FROZEN = ("--freeze", "body", "--set", "model.new_head=64", "--optimizer", "adamw", "--lr", "0.003", "--epochs", "60")
 
 
@@ -39,10 +39,7 @@ def measure(options: Options) -> list[Row]:
     seeds, shorter = (1, ("--epochs", "1")) if options.quick else (3, ())
     with workplace() as folder:
         here, unseen = photographs(folder)
-        if options.body:
-            body = trained(Path(options.body), *BODY)
-        else:
-            body = train(folder, *BODY, *(SMALL if options.quick else ()))
+        body = train(folder, *BODY, *(SMALL if options.quick else ()), before=options.runs)
         flowers = (str(here), "--test", str(unseen), *COMMON)
         start = ("--weights", str(body.run))
         ways: dict[str, list[Training]] = {

@@ -19,7 +19,7 @@ def measure(options: Options) -> list[Row]:
     rows = []
     for name, floor in RECIPES.items():
         with workplace() as folder:
-            run = train(folder, name, *(QUICK if options.quick else ()))
+            run = train(folder, name, *(QUICK if options.quick else ()), before=options.runs)
         rows += [
             Row(f"{name}: corpus BLEU on held-out pairs", [run.metric("bleu")], at_least=floor),
             Row(f"{name}: perplexity a word, held out", [run.metric("perplexity")]),

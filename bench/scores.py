@@ -6,7 +6,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,10 @@ SMALL = ("--examples", "256", "--epochs", "1")
 
 @dataclass(frozen=True)
 class Training:
-    """One training: its folder, the JSON it answered with, and seconds from the command to the prompt, imports included."""
+    """One training: its folder, the JSON it answered with, and seconds from the command to the prompt, imports included.
+
+    Of a run that was trained before, the seconds are those that it noted itself, without imports and the page.
+    """
 
     run: Path
     answer: dict[str, Any]
@@ -37,23 +40,19 @@ def workplace() -> Iterator[Path]:
         yield Path(folder)
 
 
-def train(folder: Path, *arguments: str) -> Training:
-    """One `sonde train … --json` in `folder`."""
+def train(folder: Path, *arguments: str, before: Sequence[str] = ()) -> Training:
+    """One `sonde train … --json` in `folder`; of the runs trained `before`, the one that was made by just these arguments stands for it."""
+    for run in map(Path, before):
+        command = json.loads((run / "environment.json").read_text(encoding="utf-8"))["command"]
+        if tuple(command[2 : 2 + len(arguments)]) == arguments:
+            finished = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+            return Training(run, {"metrics": finished}, finished["seconds"]["total"])
     run = folder / f"run-{sum(1 for _ in folder.glob('run-*')) + 1}"
     started = time.perf_counter()
     done = sonde("train", *arguments, "--json", "--quiet", "--out", str(run), folder=folder)
     seconds = time.perf_counter() - started
     print(f"  sonde train {' '.join(arguments)}: {seconds:.0f} s", file=sys.stderr, flush=True)
     return Training(run, json.loads(done.stdout), seconds)
-
-
-def trained(run: Path, *arguments: str) -> Training:
-    """What `train` with these arguments left in `run`, its seconds without starting Python and the report; ValueError for another command's run."""
-    command = json.loads((run / "environment.json").read_text(encoding="utf-8"))["command"]
-    if tuple(command[2 : 2 + len(arguments)]) != arguments:
-        raise ValueError(f"{run} was trained by {' '.join(command[1:])}, not by sonde train {' '.join(arguments)}")
-    finished = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    return Training(run, {"metrics": finished}, finished["seconds"]["total"])
 
 
 def over_seeds(folder: Path, seeds: int, *arguments: str) -> list[Training]:

@@ -17,8 +17,8 @@ class Options:
     """How to run.
 
     `quick`: the smallest sizes that still go through every line, numbers worthless; `peers`: the interpreter of their
-    environment; of a race `rounds`, `examples` an epoch, and whether only the `eager` forms run; `body`: the run of a body that
-    the benchmark's own command trained before.
+    environment; of a race `rounds`, `examples` an epoch, and whether only the `eager` forms run; `runs`: what the
+    benchmark's own commands trained before.
     """
 
     quick: bool = False
@@ -26,7 +26,7 @@ class Options:
     rounds: int | None = None
     examples: int | None = None
     eager: bool = False
-    body: str | None = None
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,10 @@ def main(title: str, measure: Measure) -> None:
     parser.add_argument("--rounds", type=int, help="turns of each contender")
     parser.add_argument("--examples", type=int, help="examples an epoch in a race (default: a whole epoch)")
     parser.add_argument("--eager", action="store_true", help="leave the compiled forms of a race out")
-    parser.add_argument("--body", help="run of a body that the benchmark's own command trained before, instead of training it")
+    parser.add_argument("--run", action="append", default=[], help="a run that the benchmark's own command trained before, instead of training it")
     given = parser.parse_args()
     started = time.monotonic()
-    rows = measure(Options(given.quick, given.peers, given.rounds, given.examples, given.eager, given.body))
+    rows = measure(Options(given.quick, given.peers, given.rounds, given.examples, given.eager, tuple(given.run)))
     if given.quick:
         rows = [replace(row, at_least=None, at_most=None) for row in rows]
     took = f"{time.monotonic() - started:,.0f} s{', quick: the numbers mean nothing' if given.quick else ''}"
