@@ -73,6 +73,12 @@ def _own(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
 
 
+def _copied(checkpoint: Checkpoint) -> Checkpoint:
+    """What training may go on beside."""
+    tensors = (_own(part) for part in (checkpoint.weights, checkpoint.optimizer, checkpoint.state))
+    return Checkpoint(checkpoint.step, *tensors, deepcopy(checkpoint.values))
+
+
 class Checkpoints:
     """The checkpoints of one run folder."""
 
@@ -107,10 +113,10 @@ class Checkpoints:
         pointers["last"] = [name] + [other for other in pointers["last"] if other != name][: KEEP - 1]
         pointers["best"] = name if best else pointers["best"]
         self._next = pointers
-        copies = (_own(checkpoint.weights), _own(checkpoint.optimizer), _own(checkpoint.state))
-        waiting = self._waiting | {name: Checkpoint(checkpoint.step, *copies, deepcopy(checkpoint.values))}
+        due = not wait or time.monotonic() - self._written >= APART
+        waiting = self._waiting | {name: checkpoint if due else _copied(checkpoint)}
         self._waiting = {name: waiting[name] for name in waiting if name in (*pointers["last"], pointers["best"])}
-        if not wait or time.monotonic() - self._written >= APART:
+        if due:
             self.flush()
 
     def flush(self) -> None:
@@ -143,7 +149,7 @@ class Checkpoints:
         folder.mkdir(parents=True)
         for part in ("weights", "optimizer", "state"):
             try:
-                save_file(getattr(checkpoint, part), folder / f"{part}.safetensors")
+                save_file(_own(getattr(checkpoint, part)), folder / f"{part}.safetensors")
             except SafetensorError as error:
                 raise OSError(errno.ENOSPC if "No space" in str(error) else errno.EIO, str(error)) from None
         write_json(folder / "state.json", {"format": FORMAT, "step": checkpoint.step, **checkpoint.values})
