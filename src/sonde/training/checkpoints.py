@@ -75,8 +75,8 @@ def _own(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _copied(checkpoint: Checkpoint) -> Checkpoint:
     """What training may go on beside."""
-    tensors = (_own(part) for part in (checkpoint.weights, checkpoint.optimizer, checkpoint.state))
-    return Checkpoint(checkpoint.step, *tensors, deepcopy(checkpoint.values))
+    weights, optimizer, state = (_own(part) for part in (checkpoint.weights, checkpoint.optimizer, checkpoint.state))
+    return Checkpoint(checkpoint.step, weights, optimizer, state, deepcopy(checkpoint.values))
 
 
 class Checkpoints:
