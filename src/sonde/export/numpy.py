@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 from torch import Tensor, nn
 
+from sonde.data.prepare.scenes import ScenePreparation
 from sonde.errors import RunError
 from sonde.export import numpy_runtime
 from sonde.export.check import compare, compare_inputs, examples_of, refuse_apart
@@ -117,49 +119,80 @@ def export(run: Run, folder: Path) -> Exported:
     return Exported(folder, size_of(folder), difference, checked, said, f"python {folder / 'predict.py'} FILE…")
 
 
-def _export_one(run: Run, folder: Path) -> tuple[float, int, str]:
-    """A run of one model into a new folder: the largest difference found, on how many examples, of what."""
+# The largest difference found between export and run, on how many examples, of what.
+Agreement = tuple[float, int, str]
+
+
+def _export_one(run: Run, folder: Path) -> Agreement:
+    """A run of one model into a new folder."""
     run.to("cpu")
     folder.mkdir(parents=True, exist_ok=True)
-    if run.description["task"]["name"] == "word-vectors":
-        difference, checked, said = export_vectors(run, folder)
-        refuse_apart(difference, where=str(run.path))
-        return difference, checked, said
-    where, preprocessing = str(run.path), describe(run)
-    if isinstance(run.task, Translation):
-        graphs, preprocessing["decoder"] = translating(run)
-        exported = _write_parts(graphs, preprocessing, folder, where=where)
-        assert isinstance(exported, Translator)
-        difference, checked = compare_translations(exported, run)
-        refuse_apart(difference, where=where)
-        return difference, checked, "sources and what the run writes of them"
-    if isinstance(run.task, LanguageModelling) and blank_filler(run.model) is not None:
-        graphs, preprocessing["decoder"] = filling(run)
-        exported = _write_parts(graphs, preprocessing | {"answer": {"kind": "blanks"}}, folder, where=where)
-        assert isinstance(exported, BlankFiller)
-        difference, checked = compare_blanks(exported, run)
-        refuse_apart(difference, where=where)
-        return difference, checked, "tokens of running text"
-    if isinstance(run.task, LanguageModelling):
-        model, inputs, preprocessing["decoder"] = foretelling(run)
-        _write_model(model, inputs, preprocessing, folder, where=where)
-        exported = load(folder)
-        assert isinstance(exported, LanguageModel)
-        difference, checked = compare_text(exported, run)
-        refuse_apart(difference, where=where)
-        return difference, checked, "tokens of running text"
-    if preprocessing["kind"] == "scenes":
-        _write_model(network_of(run), inputs_of(run), preprocessing, folder, where=where)
-        return compare_scenes(load(folder), run)
-    model = _answering(run).eval()
+    export = next(export for belongs, export in EXPORTERS if belongs(run))
+    return export(run, folder)
+
+
+def _word_vectors(run: Run, folder: Path) -> Agreement:
+    difference, checked, said = export_vectors(run, folder)
+    refuse_apart(difference, where=str(run.path))
+    return difference, checked, said
+
+
+def _translator(run: Run, folder: Path) -> Agreement:
+    graphs, decoder = translating(run)
+    exported = _write_parts(graphs, describe(run) | {"decoder": decoder}, folder, where=str(run.path))
+    assert isinstance(exported, Translator)
+    difference, checked = compare_translations(exported, run)
+    refuse_apart(difference, where=str(run.path))
+    return difference, checked, "sources and what the run writes of them"
+
+
+def _blank_filler(run: Run, folder: Path) -> Agreement:
+    graphs, decoder = filling(run)
+    preprocessing = describe(run) | {"decoder": decoder, "answer": {"kind": "blanks"}}
+    exported = _write_parts(graphs, preprocessing, folder, where=str(run.path))
+    assert isinstance(exported, BlankFiller)
+    difference, checked = compare_blanks(exported, run)
+    refuse_apart(difference, where=str(run.path))
+    return difference, checked, "tokens of running text"
+
+
+def _language_model(run: Run, folder: Path) -> Agreement:
+    model, inputs, decoder = foretelling(run)
+    _write_model(model, inputs, describe(run) | {"decoder": decoder}, folder, where=str(run.path))
+    exported = load(folder)
+    assert isinstance(exported, LanguageModel)
+    difference, checked = compare_text(exported, run)
+    refuse_apart(difference, where=str(run.path))
+    return difference, checked, "tokens of running text"
+
+
+def _scenes(run: Run, folder: Path) -> Agreement:
+    _write_model(network_of(run), inputs_of(run), describe(run), folder, where=str(run.path))
+    return compare_scenes(load(folder), run)
+
+
+def _rows(run: Run, folder: Path) -> Agreement:
+    """What has one answer a row: tables, pictures, series, texts, questions, masked texts."""
+    where, model = str(run.path), _answering(run).eval()
     inputs, examples, said = examples_of(run)
-    _write_model(model, inputs, preprocessing, folder, where=where)
+    _write_model(model, inputs, describe(run), folder, where=where)
     exported = load(folder)
     assert isinstance(exported, (Model, Answerer, MaskFiller))
     difference = compare(exported, model, inputs, where=where)
     if examples is not None and not isinstance(exported, MaskFiller):
         compare_inputs(exported, examples, inputs, where=where)
     return difference, len(inputs[0]), said
+
+
+# Whether a run is of a kind, and how that is written and compared; the first that it is of.
+EXPORTERS: tuple[tuple[Callable[[Run], bool], Callable[[Run, Path], Agreement]], ...] = (
+    (lambda run: isinstance(run.task, WordVectors), _word_vectors),
+    (lambda run: isinstance(run.task, Translation), _translator),
+    (lambda run: isinstance(run.task, LanguageModelling) and blank_filler(run.model) is not None, _blank_filler),
+    (lambda run: isinstance(run.task, LanguageModelling), _language_model),
+    (lambda run: isinstance(run.preparation, ScenePreparation), _scenes),
+    (lambda run: True, _rows),
+)
 
 
 def _write_parts(graphs: dict[str, Part], preprocessing: dict[str, Any], folder: Path, *, where: str) -> Loaded:
