@@ -67,6 +67,11 @@ class Tried:
         update, _ = self._step()
         return _median(_times(update, self.batches, steps=4)[1:])
 
+    def lengths_vary(self) -> bool:
+        """Whether the inputs of the first batches differ in shape; an epoch's last may be short and does not count."""
+        first = islice(self.batches.epoch(0), min(8, self.batches.steps - 1))
+        return len({tuple(tensor.shape for tensor in pieces[0].inputs) for pieces in first}) > 1
+
     def learning_rate(self) -> float:
         """The rate that a range test (Smith 2017) chooses; every process takes the first one's."""
         update, optimizer = self._step()
