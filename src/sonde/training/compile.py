@@ -10,8 +10,8 @@ from sonde.training.probe import Tried
 WORTH_TRYING = 300.0
 
 
-# On a CPU batches of many lengths are not worth a trial: BERT's forward pass took 983 ms compiled and 979 as it is, and compiling a step of its
-# fine-tuning for length after length a quarter of an hour.
+# On a CPU batches of many lengths are not worth a trial: BERT's forward pass took 983 ms compiled and 979 as it is, and compiling
+# a step of its fine-tuning for length after length takes minutes.
 
 
 def decide(setting: bool | Literal["auto"], tried: Tried) -> bool:
