@@ -10,10 +10,6 @@ from sonde.training.probe import Tried
 WORTH_TRYING = 300.0
 
 
-# On a CPU batches of many lengths are not worth a trial: BERT's forward pass took 983 ms compiled and 979 as it is, and compiling
-# a step of its fine-tuning for length after length takes minutes.
-
-
 def decide(setting: bool | Literal["auto"], tried: Tried) -> bool:
     """Whether to compile: as told, or where compiling and the compiled steps together take under 0.95 of the eager time."""
     if setting != "auto":
@@ -22,6 +18,8 @@ def decide(setting: bool | Literal["auto"], tried: Tried) -> bool:
     steps = epochs * tried.batches.steps
     if tried.world.size > 1 or steps == 0 or tried.seconds_per_step * steps < WORTH_TRYING:
         return False
+    # On a CPU batches of many lengths are not worth a trial: BERT's forward pass took 983 ms compiled and 979 as it is, and compiling
+    # a step of its fine-tuning for length after length takes minutes.
     if tried.world.device.type == "cpu" and tried.lengths_vary():
         return False
     compiling, each = tried.seconds_compiled()
