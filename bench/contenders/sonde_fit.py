@@ -5,6 +5,7 @@ As with the peers nothing is validated or saved, and the clock stands still betw
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from bench.contenders.digits import mnist
@@ -14,7 +15,7 @@ from sonde.experiment import prepare
 from sonde.fit import plan_of
 from sonde.optim import optimizers
 from sonde.recipe import Recipe
-from sonde.training.checkpoints import Checkpoint
+from sonde.training.checkpoints import Checkpoint, Checkpoints
 from sonde.training.events import EventLog
 from sonde.training.interrupt import watching
 from sonde.training.loop import Loop
@@ -37,10 +38,13 @@ class Clock:
                 self.gate.end(sum(self.losses) / len(self.losses))
 
 
-class Unsaved:
-    """In the place of checkpoints."""
+class Unsaved(Checkpoints):
+    """Checkpoints of which nothing is written."""
 
-    def save(self, checkpoint: Checkpoint, *, best: bool) -> None:
+    def __init__(self) -> None:
+        super().__init__(Path())
+
+    def save(self, checkpoint: Checkpoint, *, best: bool, wait: bool = False) -> None:
         """Write nothing."""
 
 
@@ -60,7 +64,7 @@ def main() -> None:
         optimizer = optimizers.build("sgd", network, lr=given.lr, momentum=0.0, weight_decay=0.0, decay_bias=False)
         log = EventLog(None, [Clock(gate, train.steps)])
         plan = plan_of(experiment.recipe, experiment.task)
-        loop = Loop(experiment.model, network, experiment.task, optimizer, train, None, world, plan, Unsaved(), log, request)  # type: ignore[arg-type]
+        loop = Loop(experiment.model, network, experiment.task, optimizer, train, None, world, plan, Unsaved(), log, request)
         log.emit({"event": "start"})
         loop.run()
 

@@ -39,7 +39,7 @@ def main() -> None:
         optimizer = optimizers.build("adam", network, lr=LR, momentum=0.0, weight_decay=0.0, decay_bias=False)
         log = EventLog(None, [Clock(gate, train.steps)])
         plan = plan_of(experiment.recipe, experiment.task)
-        loop = Loop(experiment.model, network, experiment.task, optimizer, train, None, world, plan, Unsaved(), log, request)  # type: ignore[arg-type]
+        loop = Loop(experiment.model, network, experiment.task, optimizer, train, None, world, plan, Unsaved(), log, request)
         log.emit({"event": "start"})
         loop.run()
 
