@@ -227,6 +227,28 @@ def test_dropout_is_between_layers_alone_and_only_in_training() -> None:
     assert torch.equal(two(x)[0], two(x)[0])
 
 
+@pytest.mark.parametrize("cell", SUMS)
+def test_recurrent_dropout_is_of_weights_for_all_steps_of_a_call(cell: Cell) -> None:
+    torch.manual_seed(0)
+    layer, x = Recurrent(cell, INPUTS, WIDTH, recurrent_dropout=0.5).double(), draws(STEPS, ROWS, INPUTS)
+    torch.manual_seed(1)
+    y = layer(x)[0]
+    y.sum().backward()
+    gradient = layer.weight_hh_l0.grad
+    torch.manual_seed(1)
+    mask = layer.recurrent_dropout(torch.ones_like(layer.weight_hh_l0))
+    assert set(mask.unique().tolist()) == {0.0, 2.0}
+    assert gradient is not None
+    assert (gradient[mask == 0] == 0).all()
+    assert not torch.equal(layer(x)[0], y)
+    layer.eval()
+    whole = layer(x)[0]
+    with torch.no_grad():
+        layer.weight_hh_l0 *= mask
+    torch.testing.assert_close(layer(x)[0], y, rtol=1e-12, atol=1e-12)
+    assert not torch.equal(whole, y)
+
+
 def test_first_weights() -> None:
     layer = Recurrent("lstm", INPUTS, WIDTH)
     assert all(parameter.abs().max() <= WIDTH**-0.5 for name, parameter in layer.named_parameters() if name.startswith("weight"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -199,8 +200,25 @@ def _text_answer(run: Run, texts: tuple[str, ...], manner: Manner, next: int, *,
         done = writing.translated(run, texts, how)
         pairs = [{"text": text, "translation": translation} for text, translation in zip(texts, done, strict=True)]
         return Answer({"run": path, "texts": pairs}, "\n".join(done), json=json)
+    if task == "tagging":
+        return _tags(run, texts, json=json)
     rows = run.predict(_frame(run, texts))
     return Answer({"run": path, "texts": rows.to_dicts()}, table(rows.rows(), rows.columns), json=json)
+
+
+def _tags(run: Run, texts: tuple[str, ...], *, json: bool) -> Answer:
+    """The words of texts, each with its tag; of words past the cut nothing is told. Raises UsageError for a text without a word."""
+    import polars as pl
+
+    from sonde.data.readers.as_kind import tokens_of
+
+    words = [tokens_of(text) for text in texts]
+    if not all(words):
+        raise UsageError(f"there is no word in {texts[words.index([])]!r}", where="--text", remedy="give it a text with letters, digits or marks")
+    told = run.predict(pl.DataFrame({"text": list(texts)}))["prediction"].to_list()
+    rows = [(word, tag) for some, tags in zip(words, told, strict=True) for word, tag in zip_longest(some, tags.split(" "), fillvalue="")]
+    found = [{"text": text, "words": some, "tags": tags.split(" ")} for text, some, tags in zip(texts, words, told, strict=True)]
+    return Answer({"run": str(run.path), "texts": found}, table(rows, ("word", "tag")), json=json)
 
 
 def _neighbours(run: Run, texts: tuple[str, ...], count: int, *, json: bool) -> Answer:
@@ -231,7 +249,7 @@ def _frame(run: Run, texts: tuple[str, ...]) -> pl.DataFrame:
 
     prep = run.preparation
     columns = (prep.column,) if hasattr(prep, "column") else prep.columns if isinstance(prep, BertPreparation) else ()
-    if len(columns) != 1 or getattr(prep, "words", False):
+    if len(columns) != 1:
         read = f"{', '.join(map(repr, columns))} of each row" if columns else f"{run.description['kind']}, no text"
         raise UsageError(f"this run reads {read}", where="--text", remedy=f"give it a file: sonde predict {run.path} FILE")
     return pl.DataFrame({columns[0]: list(texts)})

@@ -17,7 +17,8 @@ class Config:
 
     `embedding`: the width of a token's vector; 0: a one-hot vector; None: one-hot up to 256 tokens, as books have it for characters,
     else `width`. `tied`: the output's weights are the embedding's (Press and Wolf 2017). `dropout` is of embeddings, between
-    layers and before the output, never from step to step (Zaremba, Sutskever and Vinyals 2014). `reset_after`: see ops/gru.py.
+    layers and before the output, never from step to step (Zaremba, Sutskever and Vinyals 2014); `recurrent_dropout` of the
+    weights from state to state, the same ones at all steps (Merity, Keskar and Socher 2018). `reset_after`: see ops/gru.py.
     Of a series, which has no vocabulary, `numbers` values are read, the last `after` of them behind the gap that is filled in.
     """
 
@@ -31,6 +32,7 @@ class Config:
     layers: int = 1
     bidirectional: bool = False
     dropout: float = 0.0
+    recurrent_dropout: float = 0.0
     tied: bool = False
     reset_after: bool = True
 

@@ -30,7 +30,9 @@ class Recurrent(nn.Module):
     """`layers` of cells on top of each other; a layer's output, both directions side by side, is the next one's input.
 
     `inputs` is the width of what comes in, or the number of tokens where these come in as they are: a token is then a
-    one-hot vector. Between layers values drop out with probability `dropout` in training.
+    one-hot vector. In training values drop out between layers with probability `dropout`, and weights from state to state
+    with probability `recurrent_dropout`, the same ones at all steps of a call (DropConnect: Merity, Keskar and Socher 2018,
+    "Regularizing and optimizing LSTM language models", section 2).
     `reset_after` is the GRU's, see ops/gru.py. Weights start uniform within ±1/√width, biases at 0 but those of an LSTM's
     forget gate, which at 1 begins open (Jozefowicz, Zaremba and Sutskever 2015).
     """
@@ -46,13 +48,14 @@ class Recurrent(nn.Module):
         layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
         reset_after: bool = True,
     ) -> None:
         super().__init__()
         self.cell: Cell = cell
         self.inputs, self.width, self.layers, self.reset_after = inputs, width, layers, reset_after
         self.directions = ("", "_reverse") if bidirectional else ("",)
-        self.dropout = Dropout(dropout)
+        self.dropout, self.recurrent_dropout = Dropout(dropout), Dropout(recurrent_dropout)
         sums = SUMS[cell] * width
         for layer in range(layers):
             for direction in self.directions:
@@ -117,10 +120,11 @@ class Recurrent(nn.Module):
 
     def _run(self, x: Tensor, state: tuple[Tensor, ...], end: str, lengths: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One layer in one direction: outputs at every step, and the state after each row's last one."""
-        weight_ih, weight, bias_ih, bias = parameters = [getattr(self, name + end) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        weight_ih, weight, bias_ih, bias = (getattr(self, name + end) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        weight = self.recurrent_dropout(weight)
         if self._in_library(x, weight, lengths):
             given = x if x.is_floating_point() else F.one_hot(x, self.inputs).to(weight.dtype)
-            y, after = library(self.cell, given, state, parameters)
+            y, after = library(self.cell, given, state, [weight_ih, weight, bias_ih, bias])
             return y, after if lengths is None else (ends(y, lengths),)
         if x.is_floating_point():
             gates = F.linear(x, weight_ih, bias_ih)

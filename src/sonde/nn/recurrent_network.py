@@ -33,6 +33,7 @@ class Sizes:
     bidirectional: bool
     dropout: float
     tied: bool
+    recurrent_dropout: float = 0.0
     reset_after: bool = True
 
     @property
@@ -66,9 +67,9 @@ def check_sizes(sizes: Sizes) -> None:
     for name, value in (("width", sizes.width), ("layers", sizes.layers)):
         if value < 1:
             raise RecipeError(f"model.{name} = {value}", where="model.config", remedy="give a whole number of at least 1")
-    if not 0 <= sizes.dropout < 1:
-        what = f"model.dropout = {sizes.dropout} is no probability"
-        raise RecipeError(what, where="model.config", remedy="give a number from 0 to under 1, such as 0.3")
+    for name, share in (("dropout", sizes.dropout), ("recurrent_dropout", sizes.recurrent_dropout)):
+        if not 0 <= share < 1:
+            raise RecipeError(f"model.{name} = {share} is no probability", where="model.config", remedy="give a number from 0 to under 1, such as 0.3")
 
 
 def _check_tied(sizes: Sizes) -> None:
@@ -177,5 +178,6 @@ def _layers(cell: Cell, sizes: Sizes, *, both: bool) -> Recurrent:
         layers=sizes.layers,
         bidirectional=both,
         dropout=sizes.dropout,
+        recurrent_dropout=sizes.recurrent_dropout,
         reset_after=sizes.reset_after,
     )

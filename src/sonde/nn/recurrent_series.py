@@ -74,4 +74,5 @@ class RecurrentSeries(nn.Module):
 
 
 def _layers(cell: Cell, sizes: Sizes, *, both: bool) -> Recurrent:
-    return Recurrent(cell, 1, sizes.width, layers=sizes.layers, bidirectional=both, dropout=sizes.dropout, reset_after=sizes.reset_after)
+    dropped = {"dropout": sizes.dropout, "recurrent_dropout": sizes.recurrent_dropout}
+    return Recurrent(cell, 1, sizes.width, layers=sizes.layers, bidirectional=both, reset_after=sizes.reset_after, **dropped)

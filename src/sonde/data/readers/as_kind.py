@@ -11,7 +11,7 @@ from sonde.data.contents import SCENES, Content, Examples, Kind
 from sonde.data.readers.pictures import size_in
 from sonde.data.readers.two_columns import to_labelled
 
-# An address, a word with what joins its parts, or one mark: about how tagged sets cut text.
+# An address, a word with what joins its parts, or one mark.
 _TOKEN = re.compile(r"https?://\S+|[@#]?\w+(?:[-.'’]\w+)*|[^\w\s]")
 
 
@@ -34,6 +34,11 @@ def as_kind(content: Content, kind: Kind) -> Content:
     return dataclasses.replace(content, kind=kind, parts=parts, target=None)
 
 
+def tokens_of(text: str) -> list[str]:
+    """The words and marks of a text, about as tagged sets cut them."""
+    return _TOKEN.findall(text)
+
+
 def _sized(examples: Examples) -> Examples:
     """The pictures with their width and height; 0 where they cannot be told."""
     pictures = examples.pictures
@@ -50,5 +55,5 @@ def _sentences(examples: Examples, kind: Kind) -> Examples:
     values = examples.frame["text"].str.strip_chars()
     if kind == "pairs":
         return Examples(pl.DataFrame({"source": values}), lines=examples.lines)
-    tokens = [_TOKEN.findall(text) for text in values.to_list()]
+    tokens = [tokens_of(text) for text in values.to_list()]
     return Examples(pl.DataFrame({"tokens": pl.Series(tokens, dtype=pl.List(pl.String))}), lines=examples.lines)
