@@ -142,6 +142,7 @@ def _fit(
         ready = time.monotonic()
         if resume:
             _restore(loop, checkpoints, log, recipe)
+            started, ready = started - loop.progress.elapsed, ready - loop.progress.elapsed  # training before the break counts as well
         else:
             log.truncate(0)
             log.emit(

@@ -19,6 +19,7 @@ import pytest
 
 from sonde.cli.main import main
 from sonde.errors import Interrupted
+from sonde.training.checkpoints import Checkpoints
 
 
 def points(path: Path, *, rows: int, seed: int) -> Path:
@@ -98,8 +99,10 @@ def test_document_of_training(here: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_resume_trains_longer(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = Checkpoints(here / "runs" / "spoken").load("last")[0].values["progress"]["elapsed"]
     found = document(capsys, "train", "--resume", "runs/spoken", "--epochs", "2")
     assert found["epochs"] == 2
+    assert found["seconds"]["total"] > found["seconds"]["train"] > before > 0  # of both trainings
 
 
 def test_evaluate(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

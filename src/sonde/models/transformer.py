@@ -105,7 +105,7 @@ class Transformer(nn.Module):
         memories = [block.multihead_attn.remember(x) for block in blocks]
         if self.training:
             return (Common(None), real, *memories)
-        return (Common(stepping(blocks, self.norm, *self._weights())), real, *(kept(memory, shared=True) for memory in memories))
+        return (Common(stepping(blocks, self.norm, *self._weights(), real)), real, *(kept(memory, shared=True) for memory in memories))
 
     def advance(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """As nn.sequence.Translator: logits after each of `tokens` (batch, step), which go on where the state's target stops."""

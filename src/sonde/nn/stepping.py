@@ -25,10 +25,10 @@ Row = Float[Tensor, "row width"]
 class BlockStep:
     """A block whose keys and values are kept with the rows last (nn.attention.kept): one step of it, dropout aside."""
 
-    __slots__ = ("feed", "heads", "kept", "look", "norm_first", "norms", "own")
+    __slots__ = ("feed", "heads", "look", "norm_first", "norms", "own", "width")
 
     def __init__(self, block: EncoderBlock | DecoderBlock) -> None:
-        self.norm_first, self.heads = block.norm_first, block.self_attn.heads
+        self.norm_first, self.heads, self.width = block.norm_first, block.self_attn.heads, block.self_attn.width
         self.own = _projection(block.self_attn, 3)
         self.look = _projection(block.multihead_attn, 1) if isinstance(block, DecoderBlock) else None
         self.norms = [_norm(block.norm1), _norm(block.norm2), *([_norm(block.norm3)] if isinstance(block, DecoderBlock) else [])]
@@ -39,46 +39,53 @@ class BlockStep:
     ) -> tuple[Row, Growing]:
         """The block's output and all its keys and values. `memory`: those of the source, and `missing` which of them stand for nothing."""
         first, norms = self.norm_first, self.norms
-        y, past = self._own(torch.layer_norm(x, *norms[0]) if first else x, past, turn)
-        x = x + y if first else torch.layer_norm(x + y, *norms[0])
+        x, past = self._own(x, torch.layer_norm(x, *norms[0]) if first else x, past, turn)
+        if not first:
+            x = torch.layer_norm(x, *norms[0])
         if memory is not None and self.look is not None:
             weight, bias, out, out_bias = self.look
             query = torch.addmm(bias, weight, (torch.layer_norm(x, *norms[1]) if first else x).t())
             keys, values = memory.tensor.unbind(0)
             y = step_attention(query.view(keys.shape[1:]), keys, values, missing=missing)
-            y = torch.addmm(out_bias, y.view(len(out), -1).t(), out)
-            x = x + y if first else torch.layer_norm(x + y, *norms[1])
+            x = _added(x, y.view(self.width, -1).t(), out, out_bias)
+            if not first:
+                x = torch.layer_norm(x, *norms[1])
         weight, bias, out, out_bias = self.feed
         y = torch.addmm(bias, torch.layer_norm(x, *norms[-1]) if first else x, weight).relu_()
-        y = torch.addmm(out_bias, y, out)
-        return x + y if first else torch.layer_norm(x + y, *norms[-1]), past
+        x = _added(x, y, out, out_bias)
+        return x if first else torch.layer_norm(x, *norms[-1]), past
 
-    def _own(self, x: Row, past: Growing | None, turn: Turn) -> tuple[Row, Growing]:
-        """Self-attention."""
+    def _own(self, x: Row, read: Row, past: Growing | None, turn: Turn) -> tuple[Row, Growing]:
+        """`x` and the self-attention of `read`."""
         weight, bias, out, out_bias = self.own
-        columns = torch.addmm(bias, weight, x.t()).view(3, self.heads, -1, len(x))
+        columns = torch.addmm(bias, weight, read.t()).view(3, self.heads, -1, x.shape[0])
         if turn is not None:
             columns = torch.cat([turned(columns[:2].mT, turn).mT, columns[2:]])
-        new = columns[1:, None]
+        new = columns[1:].unsqueeze(1)
         past = Growing(new, steps=1, rows=ROWS_LAST) if past is None else past.appended(new)
         keys, values = past.tensor.unbind(0)
         y = step_attention(columns[0], keys, values)
-        return torch.addmm(out_bias, y.view(len(out), -1).t(), out), past
+        return _added(x, y.view(self.width, -1).t(), out, out_bias), past
 
 
 class Stepping:
-    """What a decoder does after its embedding: blocks, the last normalisation, the output's weights (token, width) and bias."""
+    """What a decoder does after its embedding: blocks, the last normalisation, the output's weights (token, width) and bias.
 
-    def __init__(self, blocks: Sequence[EncoderBlock | DecoderBlock], norm: nn.Module, weight: Tensor, bias: Tensor) -> None:
+    `whole`: no key of a source stands for nothing, and none is looked for.
+    """
+
+    def __init__(
+        self, blocks: Sequence[EncoderBlock | DecoderBlock], norm: nn.Module, weight: Tensor, bias: Tensor, *, whole: bool = False
+    ) -> None:
         self.blocks = [BlockStep(block) for block in blocks]
         self.norm = _norm(norm) if isinstance(norm, nn.LayerNorm) else None
-        self.weight, self.bias = weight.t(), bias
+        self.weight, self.bias, self.whole = weight.t(), bias, whole
 
     def __call__(
         self, x: Row, pasts: Sequence[Growing], turn: Turn, memories: Sequence[Growing] = (), real: Bool[Tensor, "row key"] | None = None
     ) -> tuple[Float[Tensor, "row token"], list[Growing]]:
         """Logits after one step, and all keys and values of each block, those of `pasts` first (none where the text begins)."""
-        missing = None if real is None else ~real.t()[:, None]
+        missing = None if real is None or self.whole else ~real.t()[:, None]
         after: list[Growing] = []
         for number, block in enumerate(self.blocks):
             memory = memories[number] if memories else None
@@ -89,10 +96,18 @@ class Stepping:
         return torch.addmm(self.bias, x, self.weight), after
 
 
-def stepping(blocks: Sequence[EncoderBlock | DecoderBlock], norm: nn.Module, weight: Tensor, bias: Tensor) -> Stepping | None:
-    """A Stepping where keys and values are kept with the rows last; None where the blocks themselves are as fast."""
-    rows_last = blocks[0].self_attn.no_past(1).rows == ROWS_LAST
-    return Stepping(blocks, norm, weight, bias) if rows_last and blocks[0].self_attn.seen is None else None
+def stepping(
+    blocks: Sequence[EncoderBlock | DecoderBlock], norm: nn.Module, weight: Tensor, bias: Tensor, real: Bool[Tensor, "row key"] | None = None
+) -> Stepping | None:
+    """A Stepping where keys and values are kept with the rows last; None where the blocks themselves are as fast. `real`: keys of the source."""
+    if blocks[0].self_attn.no_past(1).rows != ROWS_LAST or blocks[0].self_attn.seen is not None:
+        return None
+    return Stepping(blocks, norm, weight, bias, whole=real is not None and bool(real.all()))
+
+
+def _added(x: Row, y: Float[Tensor, "row inner"], weight: Float[Tensor, "inner width"], bias: Float[Tensor, " width"]) -> Row:
+    """A dense layer of y added to x: x + yW + b in two operations, not three."""
+    return (x + bias).addmm_(y, weight)
 
 
 def _affine(layer: nn.Linear) -> tuple[Tensor, Tensor]:

@@ -91,7 +91,7 @@ def step_attention(
     scores = (keys * query).sum(2)
     if missing is not None:
         scores.masked_fill_(missing, torch.finfo(scores.dtype).min)
-    return (values * scores.softmax(0)[:, :, None]).sum(0)
+    return (values * scores.softmax(0).unsqueeze(2)).sum(0)
 
 
 def _with_past(query: Tensor, key: Tensor, mask: Mask) -> Mask:
