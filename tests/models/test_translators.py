@@ -67,13 +67,14 @@ def test_an_output_does_not_depend_on_later_tokens(name: str, sizes: dict[str, A
 def test_with_the_state_of_the_steps_before_a_step_is_what_it_is_in_one_call(name: str, sizes: dict[str, Any]) -> None:
     model = build(name, sizes)
     assert isinstance(model, Translator)
-    source, lengths, target = sentences()
-    expected = model(source, lengths, target)
-    state, parts = model.encode(source, lengths), []
-    for begin, end in ((0, 1), (1, 2), (2, 5)):
-        logits, state = model.advance(target[:, begin:end], state)
-        parts.append(logits)
-    torch.testing.assert_close(torch.cat(parts, dim=1), expected, rtol=1e-12, atol=1e-12)
+    source, ragged, target = sentences()
+    for lengths in (ragged, torch.full_like(ragged, source.shape[1])):
+        expected = model(source, lengths, target)
+        state, parts = model.encode(source, lengths), []
+        for begin, end in ((0, 1), (1, 2), (2, 5)):
+            logits, state = model.advance(target[:, begin:end], state)
+            parts.append(logits)
+        torch.testing.assert_close(torch.cat(parts, dim=1), expected, rtol=1e-12, atol=1e-12)
 
 
 @EACH
