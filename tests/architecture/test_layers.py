@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "writing": BELOW_RUN | {"run"},
     "word_vectors": BELOW_RUN | {"run"},
     "embeddings": BELOW_RUN | {"run"},
+    "mixture": BELOW_RUN | {"run"},
     "cost": BELOW_RUN | {"run", "recipes"},
     "export": BELOW_RUN | {"run", "word_vectors"},
     "scratch": frozenset(),
@@ -66,7 +67,7 @@ STARTED = {("sonde.training.launch", "sonde.fit"): "what a new process is starte
 
 # package → areas, or single modules, that may import it (also inside functions).
 UPPER = frozenset(
-    {"detections", "segments", "predictions", "run", "finetune", "writing", "word_vectors", "embeddings", "experiment", "record", "fit"}
+    {"detections", "segments", "predictions", "run", "finetune", "writing", "word_vectors", "embeddings", "mixture", "experiment", "record", "fit"}
     | {"explain", "cost", "export", "search", "sklearn", "style", "verify"}
 )
 OUTSIDE: dict[str, frozenset[str]] = {

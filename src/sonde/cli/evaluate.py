@@ -24,6 +24,7 @@ def evaluate(
     at_least: Annotated[tuple[str, ...], many("exit with 1 unless this is reached: --at-least accuracy=0.9 (repeatable)")] = (),
     at_most: Annotated[tuple[str, ...], many("exit with 1 above this: --at-most rmse=50000 (repeatable)")] = (),
     compare: Annotated[tuple[str, ...], many("texts to rank by how likely the run's language model finds them", several=True)] = (),
+    mix: Annotated[tuple[str, ...], many("language models to average probabilities with: RUN (weighed on the validation part) or RUN=0.4", several=True)] = (),
     public: Annotated[float, Parameter(help="play a contest: so large a share of DATA is its public part, the rest is private", show_default=False)] = 0.0,
     ahead: Annotated[str, Parameter(help="errors so many steps ahead of a series, predictions fed back: --ahead 1,4,16,64", show_default=False)] = "",
     analogies: Annotated[Path | None, Parameter(help="answer these questions by the run's word vectors (word2vec's questions-words.txt)")] = None,
@@ -39,6 +40,14 @@ def evaluate(
     from sonde.run import Run
 
     loaded = Run.load(run).to("cpu" if int8 and device is None else device)
+    if mix:
+        _alone("mix", {"public": public, "ahead": ahead, "analogies": analogies, "int8": int8})
+        from sonde.mixture import opened
+
+        runs, (together, weights) = opened(loaded, mix, device)
+        if compare:
+            return _compared(together, compare, json=json)
+        return _mixed(runs, together, weights, data, part, limits, json=json)
     if compare:
         return _compared(loaded, compare, json=json)
     if ahead:
@@ -83,6 +92,40 @@ def _rounded(run: Any, data: str | None, part: str, limits: list[tuple[str, str,
     said = f"outputs differ by {number(found['difference'])} at most"
     document = {"run": str(run.path), "data": data, "part": part if data is None else None, **found, "thresholds": checks, "passed": passed}
     text = "\n".join([head, table(rows, ("measure", "float32", "int8")), said, *map(_sentence, checks)])
+    return Answer(document, text, json=json, code=0 if passed else SHORT)
+
+
+def _alone(flag: str, others: Mapping[str, Any]) -> None:
+    """Raises UsageError where another way of measuring was asked for beside `flag`."""
+    for name, value in others.items():
+        if value:
+            raise UsageError(f"--{flag} and --{name} were both given", where="sonde evaluate", remedy="give one of the two")
+
+
+def _mixed(
+    runs: list[Any], together: Any, weights: tuple[float, ...], data: str | None, part: str, limits: list[tuple[str, str, float]], *, json: bool
+) -> Answer:
+    """Measures of language models by themselves and of their mixture. Limits are asked of the mixture."""
+    from sonde.run import PartData
+
+    _known(limits, runs[0].metrics)
+    alone = [run.evaluate(data, part=part) for run in runs]  # each counts its look at the test part
+    whole = together.measured(PartData(*together.part(part)) if data is None else together.labelled(data)[0])
+    checks = [_check(kind, name, limit, whole[name]) for kind, name, limit in limits]
+    passed = all(check["met"] for check in checks)
+    names = [str(run.path) for run in runs]
+    rows = [("weight", *weights, sum(weights)), *((name, *(each["metrics"][name] for each in alone), value) for name, value in whole.items())]
+    head = f"on {data or f'the {part} part'}, {number(alone[0]['examples'])} examples"
+    document = {
+        "runs": [{"run": name, "weight": weight, "metrics": each["metrics"]} for name, weight, each in zip(names, weights, alone, strict=True)],
+        "data": data,
+        "part": part if data is None else None,
+        "examples": alone[0]["examples"],
+        "metrics": whole,
+        "thresholds": checks,
+        "passed": passed,
+    }
+    text = "\n".join([head, table(rows, ("measure", *names, "mixed")), *map(_sentence, checks)])
     return Answer(document, text, json=json, code=0 if passed else SHORT)
 
 

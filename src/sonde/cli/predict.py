@@ -64,6 +64,7 @@ def predict(
     beam: Annotated[int, Parameter(group=TEXT, help="prefixes kept by a beam search")] = 1,
     seed: Annotated[int, Parameter(group=TEXT, help="same seed, same text")] = 0,
     stop: Annotated[tuple[str, ...], many("end before this (repeatable)", group=TEXT)] = (),
+    mix: Annotated[tuple[str, ...], many("language models to average probabilities with: RUN or RUN=0.4 (repeatable)", group=TEXT)] = (),
     next: Annotated[int, Parameter(group=TEXT, help="show so many likeliest next tokens instead of writing, or so many nearest words", show_default=False)] = 0,
     embed: Annotated[Literal["mean", "cls"] | None, Parameter(group=TEXT, help="write a vector of each text: the mean of its tokens', or [CLS]'s")] = None,
     nearest: Annotated[int, Parameter(group=TEXT, help="of vectors, show so many nearest neighbours of each text", show_default=False)] = 0,
@@ -82,7 +83,9 @@ def predict(
     if text:
         if files:
             raise UsageError("files and --text were both given", where="sonde predict", remedy="give one of the two")
-        return _text_answer(_opened(run, device, int8), text, Manner(length, temperature, top_k, top_p, beam, seed, stop), next, json=json)
+        return _text_answer(_opened(run, device, int8, mix), text, Manner(length, temperature, top_k, top_p, beam, seed, stop), next, json=json)
+    if mix:
+        raise UsageError("--mix is for language models that write", where="--mix", remedy=f'give a text: sonde predict {run} --mix {mix[0]} --text "…"')
     if not files:
         raise UsageError("there is nothing to predict", where="sonde predict", remedy=f"name files or folders: sonde predict {run} new.csv")
     if embed is not None or nearest or among is not None:
@@ -121,11 +124,15 @@ def predict(
     return Answer({**document, "predictions": rows.to_dicts() if json else None}, "" if json else _text(rows, kind), json=json)
 
 
-def _opened(path: str, device: str | None, int8: bool) -> Run:
-    """The run where it is to compute, and in which numbers."""
+def _opened(path: str, device: str | None, int8: bool, mix: tuple[str, ...] = ()) -> Run:
+    """The run where it is to compute, and in which numbers; or several as one."""
     from sonde.run import Run
 
     loaded = Run.load(path).to("cpu" if int8 and device is None else device)
+    if mix:
+        from sonde.mixture import opened
+
+        return opened(loaded, mix, device)[1][0]
     return loaded.to_int8() if int8 else loaded
 
 

@@ -64,6 +64,7 @@ RECIPES: dict[str, str] = {
     "time-machine-lstm": "time-machine-lstm.toml",
     "time-machine-letters": "time-machine-letters.toml",
     "shakespeare-lstm": "shakespeare-lstm.toml",
+    "shakespeare-ngram": "shakespeare-ngram.toml",
     "tiny-shakespeare-skip-gram": "tiny-shakespeare-skip-gram.toml",
     "camvid-u-net": "camvid-u-net.toml",
     "style-vgg": "style-vgg.toml",

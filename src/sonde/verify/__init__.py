@@ -78,6 +78,7 @@ PAIRS: dict[str, str] = {
     "pca": "sonde.verify.algorithms:pca",
     "systolic-array": "sonde.verify.algorithms:systolic_array",
     "n-gram": "sonde.verify.decoding:n_gram",
+    "mixture-weights": "sonde.verify.decoding:mixture_weights",
     "beam-search": "sonde.verify.decoding:beam_search",
     "bleu": "sonde.verify.decoding:bleu",
     "skip-gram": "sonde.verify.words:skip_gram",

@@ -1,4 +1,4 @@
-"""Pairs of what counts, makes and judges sentences: n-grams, beam search, BLEU."""
+"""Pairs of what counts, mixes, makes and judges sentences: n-grams, a mixture's weights, beam search, BLEU."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from sonde.metrics.bleu import sentence_bleu
 from sonde.models import ngram as fast_ngram
 from sonde.ops.beam_search import beam_search as fast_beam_search
 from sonde.ops.decode import State
+from sonde.ops.mixture import mixture_weights as fast_mixture_weights
 from sonde.scratch import ngram as scratch_ngram
 from sonde.scratch.beam_search import beam_search as scratch_beam_search
 from sonde.scratch.bleu import bleu as scratch_bleu
+from sonde.scratch.mixture import mixture_weights as scratch_mixture_weights
 from sonde.verify.cases import draw
 from sonde.verify.pair import Array, Case, Pair
 
@@ -50,6 +52,26 @@ def n_gram() -> Pair:
     cases = [Case(f"{smoothing}, order {n}", given, {"order": n, "smoothing": smoothing}) for n in (1, 2, 3, 5) for smoothing in SMOOTHINGS]
     cases.append(Case("little smoothing", given, {"order": 3, "smoothing": "mixed", "k": 0.01}))
     return Pair(scratch, fast, cases, "sonde.models.ngram", gradients=False)
+
+
+def mixture_weights() -> Pair:
+    """Weights after some rounds; a model that is right about everything, one that finds some of it impossible."""
+
+    def fast(p: Tensor, rounds: int) -> Tensor:
+        return fast_mixture_weights(p.log(), rounds=rounds)
+
+    p = np.abs(draw("p", (3, 40))) + 0.01
+    better, impossible = p.copy(), p.copy()
+    better[1] += 5
+    impossible[2, ::2] = 0
+    cases = [
+        Case("one round", {"p": p}, {"rounds": 1}),
+        Case("ten rounds", {"p": p}, {"rounds": 10}),
+        Case("one is better", {"p": better}, {"rounds": 10}),
+        Case("some is impossible to one", {"p": impossible}, {"rounds": 10}),
+        Case("one model", {"p": p[:1]}, {"rounds": 2}),
+    ]
+    return Pair(scratch_mixture_weights, fast, cases, "sonde.ops.mixture", gradients=False)
 
 
 def beam_search() -> Pair:
