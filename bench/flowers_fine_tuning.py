@@ -1,7 +1,8 @@
 """Flowers, 300 training photographs, no public weights: from a body that learned CIFAR-10 here, against the same model from scratch.
 
 One body serves all seeds; the seeds draw heads, first weights and order. How each way is trained, and that pictures are read at 64×64, was
-chosen with a quarter of the 300 photographs held out, the way from scratch with as many trials as the other. The publisher's 75 others are
+chosen with a quarter of the 300 photographs held out, the way from scratch with as many trials as the other; the body's rate afterwards, in four
+folds of them. The publisher's 75 others are
 looked at here alone, once a run. The baseline is a small network on the frozen body's features.
 """
 
@@ -22,7 +23,9 @@ BODY = ("cifar10-resnet18-light", "--epochs", "12", "--set", "task.smoothing=0")
 COMMON = ("--size", "64", "--validation", "0", "--batch-size", "32", "--schedule", "one-cycle")
 LEARNING = ("--optimizer", "nesterov", "--augment", "flip,shift")
 SCRATCH = ("--model", MODEL, *LEARNING, "--lr", "0.05", "--epochs", "80")
-TUNED = (*LEARNING, "--lr", "0.1", "--epochs", "40")
+# Out of fold on the 300 photographs: 0.743 with the body at a fifth of the head's rate, 0.740 with its first half frozen, 0.723 with all at one
+# rate or the stem and the first stage frozen.
+TUNED = (*LEARNING, "--lr", "0.1", "--epochs", "40", "--body-lr", "0.2")
 FROZEN = ("--freeze", "body", "--set", "model.new_head=64", "--optimizer", "adamw", "--lr", "0.003", "--epochs", "60")
 
 
