@@ -1,9 +1,9 @@
 """Flowers, 300 training photographs, no public weights: from a body that learned CIFAR-10 here, against the same model from scratch.
 
 One body serves all seeds; the seeds draw heads, first weights and order. How each way is trained, and that pictures are read at 64×64, was
-chosen with a quarter of the 300 photographs held out, the way from scratch with as many trials as the other; the body's rate afterwards, in four
-folds of them. The publisher's 75 others are
-looked at here alone, once a run. The baseline is a small network on the frozen body's features.
+chosen with a quarter of the 300 photographs held out, the way from scratch with as many trials as the other; only the body's rate was chosen
+afterwards, in four folds of them. The publisher's 75 others are looked at here alone, once a run. The baseline is a small network on the frozen
+body's features.
 """
 
 from __future__ import annotations
