@@ -120,6 +120,7 @@ def test_what_cannot_be_mixed_is_said(here: Path, capsys: pytest.CaptureFixture[
         (["evaluate", gru, "--mix", trigram, "--int8"], "--mix and --int8 were both given"),
         (["evaluate", gru, "--mix", trigram, "--at-most", "lost=1"], "no measure 'lost'"),
         (["predict", gru, "--mix", trigram], "--mix is for language models that write"),
+        (["predict", gru, "--mix", trigram, "--text", "the", "--int8"], "only models of the BERT family are computed in int8"),
     ):
         assert main(arguments) == 2
         assert message in capsys.readouterr().err

@@ -19,8 +19,8 @@ from sonde.ops.mixture import mixture_weights
 from sonde.run import PartData, Run, batch_of
 
 
-def opened(first: Run, others: Sequence[str], device: str | None) -> tuple[list[Run], tuple[Run, tuple[float, ...]]]:
-    """All runs, and `mixed` of them: `others` are run folders, or FOLDER=WEIGHT each, which leaves the rest to the first one."""
+def opened(first: Run, others: Sequence[str], device: str | None) -> tuple[list[Run], tuple[float, ...] | None]:
+    """All runs and the weights that were asked for: `others` are run folders, or FOLDER=WEIGHT each, which leaves the rest to the first one."""
     runs, given = [first], []
     for other in others:
         folder, _, weight = other.rpartition("=")
@@ -30,7 +30,7 @@ def opened(first: Run, others: Sequence[str], device: str | None) -> tuple[list[
     if given and (len(given) < len(others) or sum(given) >= 1):
         what = f"--mix {' '.join(others)}: weights of all that are mixed in, or of none, and under 1 together"
         raise UsageError(what, where="--mix", remedy=f"leave them out, or give --mix {' '.join(f'{run.path}={0.9 / len(others):.2g}' for run in runs[1:])}")
-    return runs, mixed(runs, (1 - sum(given), *given) if given else None)
+    return runs, (1 - sum(given), *given) if given else None
 
 
 def mixed(runs: Sequence[Run], weights: Sequence[float] | None = None) -> tuple[Run, tuple[float, ...]]:

@@ -42,9 +42,10 @@ def evaluate(
     loaded = Run.load(run).to("cpu" if int8 and device is None else device)
     if mix:
         _alone("mix", {"public": public, "ahead": ahead, "analogies": analogies, "int8": int8})
-        from sonde.mixture import opened
+        from sonde.mixture import mixed, opened
 
-        runs, (together, weights) = opened(loaded, mix, device)
+        runs, asked = opened(loaded, mix, device)
+        together, weights = mixed(runs, asked)
         if compare:
             return _compared(together, compare, json=json)
         return _mixed(runs, together, weights, data, part, limits, json=json)

@@ -129,11 +129,12 @@ def _opened(path: str, device: str | None, int8: bool, mix: tuple[str, ...] = ()
     from sonde.run import Run
 
     loaded = Run.load(path).to("cpu" if int8 and device is None else device)
-    if mix:
-        from sonde.mixture import opened
+    loaded = loaded.to_int8() if int8 else loaded
+    if not mix:
+        return loaded
+    from sonde.mixture import mixed, opened
 
-        return opened(loaded, mix, device)[1][0]
-    return loaded.to_int8() if int8 else loaded
+    return mixed(*opened(loaded, mix, device))[0]
 
 
 def _vectors(
