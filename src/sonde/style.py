@@ -31,6 +31,7 @@ from sonde.models import weights as files
 from sonde.models.style_transfer import Layers, StyleTransfer, Weighing
 from sonde.nn.normalise import normaliser
 from sonde.nn.prepared import Prepared
+from sonde.optim.uncompiled import Adam
 from sonde.run import Run
 
 SMALLEST = 32  # pixels of a shorter side: below, the maps of a network have no places left
@@ -104,7 +105,7 @@ def paint(
 
 def _descend(transfer: StyleTransfer, manner: Manner, size: int, report: Report | None) -> tuple[dict[str, float], dict[str, float]]:
     """The losses before the first step and after the last one."""
-    optimizer = torch.optim.Adam([transfer.picture], lr=manner.lr)
+    optimizer = Adam([transfer.picture], lr=manner.lr)
     before: dict[str, float] = {}
     for step in range(manner.steps + 1):
         for group in optimizer.param_groups:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from architecture.source import files
 from architecture.test_layers import ANYTHING, area, is_light
 
@@ -55,3 +57,22 @@ def test_importing_does_no_work(tmp_path: Path) -> None:
     found = run(modules, before=("torch", "sklearn", "polars", "PIL.Image"), folder=tmp_path)
     assert not found["seen"], found["seen"]
     assert not list(tmp_path.iterdir())
+
+
+TRAINING = """
+import sys
+from sonde.cli.main import main
+assert main(["train", "points.csv", "--target", "c", "--set", "model.width=4", "--optimizer", sys.argv[1], "--epochs", "2", "--quiet", "--out", "run"]) == 0
+assert main(["train", "--resume", "run", "--epochs", "3", "--quiet"]) == 0
+print("torch._dynamo" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adamw"])
+def test_a_small_training_does_not_import_the_compiler(optimizer: str, tmp_path: Path) -> None:
+    """Which PyTorch would at the first call of an optimiser: half of such a training's time."""
+    rows = [f"{i % 7},{i % 5},{'odd' if i % 2 else 'even'}" for i in range(60)]
+    (tmp_path / "points.csv").write_text("\n".join(["a,b,c", *rows]) + "\n")
+    done = subprocess.run([sys.executable, "-c", TRAINING, optimizer], capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "False"

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from sonde.errors import RecipeError, did_you_mean
+from sonde.optim.uncompiled import SGD, Adam, AdamW
 
 OPTIMIZERS: tuple[str, ...] = ("sgd", "momentum", "nesterov", "adam", "adamw")
 
@@ -46,13 +47,13 @@ def build(
     fused = can_fuse(model)
     if name == "sgd":
         # With nothing to remember, one call a kind of operation measured a little faster than the fused kernel.
-        return torch.optim.SGD(groups, lr=lr, foreach=fused)
+        return SGD(groups, lr=lr, foreach=fused)
     if name in ("momentum", "nesterov"):
-        return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=name == "nesterov", fused=fused)
+        return SGD(groups, lr=lr, momentum=momentum, nesterov=name == "nesterov", fused=fused)
     if name == "adam":
-        return torch.optim.Adam(groups, lr=lr, betas=(0.9, 0.999), eps=1e-8, fused=fused)
+        return Adam(groups, lr=lr, betas=(0.9, 0.999), eps=1e-8, fused=fused)
     if name == "adamw":
-        return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.999), eps=1e-8, fused=fused)
+        return AdamW(groups, lr=lr, betas=(0.9, 0.999), eps=1e-8, fused=fused)
     raise RecipeError(f"there is no optimiser {name!r}", where="optim.name", remedy=did_you_mean(name, OPTIMIZERS))
 
 

@@ -8,6 +8,7 @@ from torch import nn
 from sonde.errors import RecipeError
 from sonde.nn.stages import HEAD, body_of, stage_by_name, stages_of
 from sonde.optim import optimizers
+from sonde.optim.uncompiled import SGD
 from sonde.recipe import Optim
 
 
@@ -19,7 +20,7 @@ def build_optimizer(optim: Optim, network: nn.Module, *, lr: float) -> torch.opt
     is trained.
     """
     if next(network.parameters(), None) is None:  # what only counts has nothing to learn, and the loop an optimiser without work
-        return torch.optim.SGD([torch.zeros(0, requires_grad=True)], lr=lr)
+        return SGD([torch.zeros(0, requires_grad=True)], lr=lr)
     slow: dict[str, float] = {}
     if optim.body_lr != 1 or optim.layer_decay != 1:
         stages = stage_by_name(network)
