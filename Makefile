@@ -28,9 +28,11 @@ PROBE     := import urllib.request; urllib.request.urlopen("$(CPU_INDEX)/torch/"
 demo: $(STAMP)
 	$(BIN)/sonde train
 
+# Bytecode first: some hundred tests start a process, and each would compile the package where PYTHONDONTWRITEBYTECODE is set.
 test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m compileall -q src
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(STAMP) $(PEERS)/installed

@@ -51,11 +51,14 @@ class Contender:
 
 
 @contextlib.contextmanager
-def running(entry: Entry, *, network: str, examples: int, batch: int, peers: str | None) -> Iterator[Contender]:
+def running(
+    entry: Entry, *, network: str, examples: int, batch: int, peers: str | None, device: str = "cpu", precision: str = "float32"
+) -> Iterator[Contender]:
     """The contender, until the block ends."""
     python = peers if entry.peer and peers else sys.executable
     command = [python, "-m", f"bench.contenders.{entry.file}", "--network", network, "--examples", str(examples)]
     command += ["--batch", str(batch), "--workers", str(entry.workers), *(["--compile"] if entry.compile else [])]
+    command += ["--device", device, "--precision", precision]
     with tempfile.NamedTemporaryFile("w+", suffix=".txt") as errors, tempfile.TemporaryDirectory() as compiled:
         # Each compiles for itself: PyTorch would otherwise hand one contender what another one has waited for.
         own = {**environment(), "TORCHINDUCTOR_CACHE_DIR": compiled}
@@ -83,7 +86,17 @@ class Result:
     loss: float
 
 
-def race(entries: dict[str, Entry], *, network: str, examples: int, batch: int, rounds: int, peers: str | None) -> dict[str, Result]:
+def race(
+    entries: dict[str, Entry],
+    *,
+    network: str,
+    examples: int,
+    batch: int,
+    rounds: int,
+    peers: str | None,
+    device: str = "cpu",
+    precision: str = "float32",
+) -> dict[str, Result]:
     """Seconds an epoch of every contender, by turns. Peers are left out where their environment is not given."""
     entries = {name: entry for name, entry in entries.items() if peers or not entry.peer}
     with contextlib.ExitStack() as stack:
@@ -91,7 +104,9 @@ def race(entries: dict[str, Entry], *, network: str, examples: int, batch: int, 
         first = {}
         for name, entry in entries.items():
             print(f"  {network} {name}: first epoch …", file=sys.stderr, flush=True)
-            started[name] = stack.enter_context(running(entry, network=network, examples=examples, batch=batch, peers=peers))
+            started[name] = stack.enter_context(
+                running(entry, network=network, examples=examples, batch=batch, peers=peers, device=device, precision=precision)
+            )
             first[name] = started[name].epoch()
         turns = interleave({name: contender.epoch for name, contender in started.items()}, rounds=rounds, warmup=0)
         return {name: Result(turns[name], first[name], started[name].losses[-1]) for name in started}

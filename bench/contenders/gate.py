@@ -13,13 +13,14 @@ import sys
 import time
 from dataclasses import dataclass
 
-NETWORKS = ("lenet", "lenet-original", "mlp", "resnet18", "rnn", "gru", "lstm", "transformer", "bert", "bert-plain")
+NETWORKS = ("lenet", "lenet-original", "mlp", "resnet18", "resnet18-224", "resnet50-224", "rnn", "gru", "lstm", "transformer", "bert", "bert-plain")
 
 
 @dataclass(frozen=True)
 class Settings:
     """What all contenders have in common. `network`: lenet (ReLU, max pooling), lenet-original (sigmoid, average pooling), mlp
-    (784-256-10), gru, transformer or bert (`bert-plain`: without dropout)."""
+    (784-256-10), resnet18 (one colour, 96×96), resnet18-224 and resnet50-224 (three colours, 224×224, torchvision's where it is not
+    Sonde's), gru, transformer or bert (`bert-plain`: without dropout). `precision` as in recipes: float32 or bf16."""
 
     network: str
     examples: int
@@ -27,6 +28,8 @@ class Settings:
     lr: float
     compile: bool
     workers: int
+    device: str
+    precision: str
 
 
 def settings() -> Settings:
@@ -38,6 +41,8 @@ def settings() -> Settings:
     parser.add_argument("--lr", type=float, default=0.1)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", choices=("float32", "bf16"), default="float32")
     return Settings(**vars(parser.parse_args()))
 
 

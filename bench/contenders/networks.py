@@ -13,6 +13,10 @@ def network(name: str) -> nn.Module:
         return nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
     if name == "resnet18":
         return resnet18()
+    if name in ("resnet18-224", "resnet50-224"):
+        from torchvision import models
+
+        return getattr(models, name.removesuffix("-224"))(num_classes=10)
     act, pool = (nn.Sigmoid, nn.AvgPool2d) if name == "lenet-original" else (nn.ReLU, nn.MaxPool2d)
     layers = [nn.Conv2d(1, 6, 5, padding=2), act(), pool(2), nn.Conv2d(6, 16, 5), act(), pool(2), nn.Flatten()]
     layers += [nn.Linear(400, 120), act(), nn.Linear(120, 84), act(), nn.Linear(84, 10)]

@@ -21,6 +21,9 @@ from sonde.training.interrupt import watching
 from sonde.training.loop import Loop
 from sonde.training.world import join
 
+# What the peers' networks have, so that equal steps begin alike: Sonde's own residual blocks begin as the identity and learn more slowly at first.
+CONFIGS: dict[str, dict[str, Any]] = {"mlp": {"width": 256, "depth": 1}, "resnet18": {"zero_last": False}, "resnet50": {"zero_last": False}}
+
 
 class Clock:
     """A listener: an epoch ends with its last `train` event; the next begins when its health has been looked at."""
@@ -51,13 +54,17 @@ class Unsaved(Checkpoints):
 def main() -> None:
     """Train for as long as asked."""
     given, gate = settings(), Gate()
+    name = given.network.removesuffix("-224")
     recipe = Recipe().replace(
         data={"validation": 0.0, "test": 0.0},
-        model={"name": given.network, "config": {"width": 256, "depth": 1} if given.network == "mlp" else {}},
+        model={"name": name, "config": CONFIGS.get(name, {})},
         optim={"name": "sgd", "lr": given.lr, "schedule": "constant", "weight_decay": 0.0},
-        training={"epochs": 100_000, "batch_size": given.batch, "compile": given.compile, "device": "cpu", "save_every": 0.0},
+        training={
+            "epochs": 100_000, "batch_size": given.batch, "compile": given.compile, "save_every": 0.0,
+            "device": given.device, "precision": given.precision,
+        },
     )
-    with join("cpu") as world, watching() as request:
+    with join(given.device) as world, watching() as request:
         experiment = prepare(recipe, mnist(given.examples, given.network), world)
         part, network = experiment.parts["train"], experiment.model.network
         train = Batches(part.columns, part.index, batch_size=given.batch, seed=0, shuffle=True, device=world.device)

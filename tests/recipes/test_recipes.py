@@ -10,6 +10,7 @@ import pytest
 import sonde.recipes
 from sonde import recipe
 from sonde.errors import RecipeError
+from sonde.models import MODELS
 from sonde.recipes import RECIPES
 
 
@@ -47,6 +48,17 @@ def test_results_name_recipes_that_exist() -> None:
         assert result is not None
         assert len(result.seeds) >= 3 if result.sd is not None else len(result.seeds) == 1
         assert result.where
+
+
+# Files of networks for pictures, from LeNet on: of each at least one form has been trained on a real set.
+PICTURES = ("lenet", "alexnet", "vgg", "nin", "googlenet", "inception_v2", "inception_v3", "inception_v4", "inception_resnet_v2")
+PICTURES += ("resnet", "resnet_cifar", "preresnet", "airbench", "visual_words")
+
+
+@pytest.mark.parametrize("file", PICTURES)
+def test_every_network_for_pictures_has_a_measured_recipe(file: str) -> None:
+    trained = {sonde.recipes.load(name).model.name or "" for name in RECIPES if sonde.recipes.result(name)}
+    assert f"sonde.models.{file}" in {MODELS.get(name) for name in trained}
 
 
 def test_results_stand_under_the_names_of_recipes() -> None:

@@ -21,6 +21,7 @@ RECIPES: dict[str, str] = {
     "mnist-lenet-original": "mnist-lenet-original.toml",
     "cifar10-resnet20": "cifar10-resnet20.toml",
     "cifar10-airbench": "cifar10-airbench.toml",
+    "cifar10-airbench94": "cifar10-airbench94.toml",
     "resnet18-cifar10": "resnet18-cifar10.toml",
     "cifar10-resnet18-light": "cifar10-resnet18-light.toml",
     "bccd-yolo-small": "bccd-yolo-small.toml",
