@@ -114,6 +114,7 @@ def _train(
         _check_resume(source, flags, settings, out)
 
     from sonde import fit
+    from sonde.recipes.defaults import for_another_model
     from sonde.search import folds
 
     place = None if out is None else Path(out)
@@ -125,7 +126,8 @@ def _train(
         recipe, data = source, None
     else:
         recipe, data = Recipe(), source
-    return folds.train(with_settings(with_flags(recipe, flags), settings), data=data, out=place, listen=listen)
+    recipe = with_settings(with_flags(for_another_model(recipe, flags), flags), settings)
+    return folds.train(recipe, data=data, out=place, listen=listen)
 
 
 def _lists(flags: dict[str, Any]) -> dict[str, Any]:

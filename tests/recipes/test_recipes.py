@@ -12,6 +12,7 @@ from sonde import recipe
 from sonde.errors import RecipeError
 from sonde.models import MODELS
 from sonde.recipes import RECIPES
+from sonde.recipes.defaults import for_another_model
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -87,3 +88,24 @@ def test_model_and_task_take_what_the_recipe_gives_them(name: str) -> None:
     if loaded.task.name is not None:
         module, _, cls = TASKS[loaded.task.name].partition(":")
         assert set(loaded.task.options) <= set(getattr(importlib.import_module(module), cls).OPTIONS)
+
+
+def test_another_model_leaves_what_belonged_to_the_recipes_own() -> None:
+    googlenet = sonde.recipes.load("cifar10-googlenet")
+    assert for_another_model(googlenet, {"epochs": 3}) == googlenet
+    assert for_another_model(googlenet, {"model": "googlenet"}) == googlenet
+    lenet = for_another_model(googlenet, {"model": "lenet"})
+    assert lenet.model.config == {} and lenet.training == googlenet.training and lenet.optim == googlenet.optim
+
+
+@pytest.mark.parametrize(("source", "model"), [("digits", "visual-words"), ("shakespeare-lstm", "trigram")])
+def test_a_model_that_takes_no_epochs_does_not_inherit_any(source: str, model: str) -> None:
+    left = for_another_model(sonde.recipes.load(source), {"model": model})
+    assert left.training.epochs is None and left.model.config == {}
+
+
+def test_visual_words_on_the_digits_is_solved_by_its_support_vectors(tmp_path: Path) -> None:
+    run = sonde.train("digits", model="visual-words", size=24, settings={"model.words": 10}, examples=200, out=tmp_path / "run")
+    assert run.recipe.training.epochs == 0 and run.recipe.model.config.get("solver", "svm") == "svm"
+    asked = sonde.train("digits", model="visual-words", size=24, epochs=1, settings={"model.words": 10}, examples=200, out=tmp_path / "asked")
+    assert asked.recipe.training.epochs == 1 and asked.recipe.model.config["solver"] == "gradient"

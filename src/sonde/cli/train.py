@@ -124,9 +124,10 @@ def _vary(
         with_settings(with_flags(Recipe(), flags), {**changes, key: value})
 
     from sonde import fit
+    from sonde.recipes.defaults import for_another_model
     from sonde.search.vary import vary
 
-    recipe = with_settings(with_flags(fit.recipe_for(source), flags), changes)
+    recipe = with_settings(with_flags(for_another_model(fit.recipe_for(source), flags), flags), changes)
     found = vary(recipe, key, values, out=out, listen=listen)
     rows = [(point["value"], point["train"], point["validation"], point["verdict"], point["run"]) for point in found["points"]]
     heads = (found["key"], f"{found['metric']}, train", "validation", "verdict", "run")

@@ -6,6 +6,7 @@ stands in the run's recipe.toml.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,6 +119,18 @@ _SOLVED = {"linear-regression": "closed-form", "visual-words": "svm"}
 
 # Models that are counted, not trained.
 COUNTED = ("unigram", "bigram", "trigram", "ngram")
+
+
+def for_another_model(recipe: Recipe, flags: Mapping[str, Any]) -> Recipe:
+    """What is left of a recipe where `flags` name another model than its own: not what it sets of its model, and no epochs for what needs none.
+
+    The optimiser and its rate stay, as does all that `flags` change themselves.
+    """
+    name = flags.get("model")
+    if name is None or recipe.model.name in (None, name):
+        return recipe
+    recipe = recipe.replace(model={"config": {}})
+    return recipe.replace(training={"epochs": None}) if name in COUNTED or name in _SOLVED else recipe
 
 
 def complete(recipe: Recipe, facts: Facts) -> Recipe:
