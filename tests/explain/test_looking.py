@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from sonde import fit, models
+from sonde.cli.main import main
 from sonde.explain import filters, looking, paint, saliency
 from sonde.explain.explain import explain
 from sonde.recipe import Recipe
@@ -208,3 +209,61 @@ def test_the_page_of_a_copied_run_does_not_need_the_pictures(run: Run, tmp_path:
     page = write_report([run.path], tmp_path / "page.html").read_text()
     assert "Where it looked" not in page
     assert "Class by class" in page
+
+
+@pytest.fixture(scope="module")
+def leaves(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of two classes of pictures in files; another picture lies beside it."""
+    folder, draw = tmp_path_factory.mktemp("leaves"), np.random.default_rng(0)
+    for label, shade in (("elm", 180), ("oak", 40)):
+        (folder / "data" / label).mkdir(parents=True)
+        for number in range(20):
+            Image.fromarray(draw.integers(0, 60, (16, 16, 3), np.uint8) + np.uint8(shade)).save(folder / "data" / label / f"{number}.png")
+    Image.fromarray(draw.integers(0, 60, (24, 24, 3), np.uint8) + np.uint8(180)).save(folder / "new.png")
+    recipe = Recipe().replace(
+        data={"path": str(folder / "data")},
+        model={"name": "resnet20", "config": {"blocks": 1, "width": 4}},
+        training={"epochs": 3, "compile": False, "device": "cpu"},
+    )
+    return fit.train(recipe, out=folder / "run")
+
+
+def test_one_looks_at_what_one_asks_for(leaves: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    new, held = leaves.path.parent / "new.png", pl.read_parquet(leaves.path / "predictions.parquet").filter(pl.col("part") == "test")
+    row = held.row(2, named=True)
+    assert main(["report", str(leaves.path), "--look", str(new), "--look", row["name"], "--look", str(row["example"])]) == 0
+    found = read(leaves)["saliency"]
+    assert found["asked_for"] is True
+    first, second, third = found["examples"]
+    answer = leaves.predict([str(new)]).row(0, named=True)
+    assert (first["name"], first["target"], first["prediction"]) == (answer["name"], None, answer["prediction"])
+    assert first["probability"] == pytest.approx(max(answer["probability:elm"], answer["probability:oak"]))
+    assert len(first["maps"]) == 1 and len(first["activations"]) == 4
+    assert (second["name"], second["target"]) == (row["name"], row["target"])
+    assert {**third, "picture": "", "maps": [], "activations": []} == {**second, "picture": "", "maps": [], "activations": []}
+    page = (leaves.path / "report.html").read_text()
+    assert "Where it looked" in page and "worst wrong ones" not in page and "new.png" in page
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--look", "elm/nosuch.png"], "there is no picture file 'elm/nosuch.png', and the test part has no example of this name"),
+        (["--look", "new.png", "--no-examples"], "--look and --no-examples do not go together"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_said_and_nothing_changes(leaves: Run, words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path.name: path.read_bytes() for path in (leaves.path / "figures").iterdir()}
+    capsys.readouterr()
+    assert main(["report", str(leaves.path), *words]) == 2
+    assert said in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in (leaves.path / "figures").iterdir()} == before
+
+
+def test_a_run_that_sees_no_pictures_has_nothing_to_look_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "points.csv").write_text("a,b\n" + "".join(f"{i},{'xy'[i % 2]}\n" for i in range(40)))
+    assert main(["train", str(tmp_path / "points.csv"), "--target", "b", "--epochs", "1", "--quiet", "--out", str(tmp_path / "run")]) == 0
+    capsys.readouterr()
+    assert main(["report", str(tmp_path / "run"), "--look", "a.png"]) == 2
+    assert "is no classifier of pictures" in capsys.readouterr().err

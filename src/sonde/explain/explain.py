@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sonde.data.prepare.images import ImagePreparation
 from sonde.data.prepare.table import TablePreparation
 from sonde.data.prepare.text import TextPreparation
-from sonde.errors import SondeError
+from sonde.errors import SondeError, UsageError
 from sonde.explain import ahead, boundary, classes, detection, importance, looking, numbers, segmentation, sequences, surface, worst
 from sonde.explain.held_out import HeldOut, held_out, part_of
 from sonde.nn.prepared import own_losses
@@ -21,17 +22,19 @@ FORMAT = 1
 PICTURES = ("worst", "filters", "input", "saliency", "activation", "pair", "segments", *detection.PICTURES)
 
 
-def explain(run: Run, *, examples: bool = True) -> None:
+def explain(run: Run, *, examples: bool = True, look: Sequence[str] = ()) -> None:
     """Write figures/explain.json and pictures beside it, from the test part (else what folds held out, else validation).
 
-    Without `examples` nothing of single examples is written: no rows, names, pictures, points or series.
-    The same run gives the same files.
+    Without `examples` nothing of single examples is written: no rows, names, pictures, points or series. `look`: the pictures that a
+    classifier of pictures is looked into with, as files or as names of examples held out, in place of the surest and the worst.
+    The same run gives the same files. Raises UsageError, before anything is changed, for a `look` that names no picture.
     """
+    held = held_out(run)
+    asked = looking.asked_for(run, held, look) if look and _can_look(run) else None
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
     looking.remove_old(folder, PICTURES)
     found: dict[str, Any] = {"format": FORMAT, "part": None}
-    held = held_out(run)
     if held is not None and len(held.rows):
         found["part"] = held.part
         if {"target", "loss"} <= set(held.rows.columns):  # what was written by itself has no loss
@@ -42,7 +45,7 @@ def explain(run: Run, *, examples: bool = True) -> None:
     if not run.folds:
         found |= _inside(run, examples=examples)
         if isinstance(run.preparation, ImagePreparation):
-            found |= _looking(run, held, folder, examples=examples)
+            found |= _looking(run, held, folder, examples=examples, asked=asked)
         if run.description["task"]["name"] == "segmentation":
             found |= segmentation.examined(run, folder, examples=examples)
         if isinstance(run.preparation, TextPreparation) and examples:
@@ -112,12 +115,27 @@ def _inside(run: Run, *, examples: bool) -> dict[str, Any]:
     return found
 
 
-def _looking(run: Run, held: HeldOut | None, folder: Path, *, examples: bool) -> dict[str, Any]:
+def _classifies_pictures(run: Run) -> bool:
+    return isinstance(run.preparation, ImagePreparation) and run.description["task"]["target"]["kind"] == "classes" and own_losses(run.model) is None
+
+
+def _can_look(run: Run) -> bool:
+    """True. Raises UsageError where there is no one classifier of pictures to look into."""
+    if run.folds:
+        remedy = f"look into one of them: `sonde report {run.folds[0].path} --look …`"
+        raise UsageError("this run holds a model for each fold", where="--look", remedy=remedy)
+    if not _classifies_pictures(run):
+        raise UsageError(f"{run.path} is no classifier of pictures", where="--look", remedy="leave out --look")
+    return True
+
+
+def _looking(run: Run, held: HeldOut | None, folder: Path, *, examples: bool, asked: looking.Look | None) -> dict[str, Any]:
     """First filters of an image model; of a classifier what it looks at, and the classes it mixes up, as pictures."""
     drawn = looking.first_filters(run, folder)
     found: dict[str, Any] = {} if drawn is None else {"filters": drawn}
-    classes_are_told = run.description["task"]["target"]["kind"] == "classes" and own_losses(run.model) is None
-    if examples and classes_are_told and held is not None and held.data is not None and "target" in held.rows.columns:
+    if not examples or not _classifies_pictures(run):
+        return found
+    if held is not None and held.data is not None and "target" in held.rows.columns:
         found["pairs"] = looking.pairs(held.rows, held.examples, folder)
-        found["saliency"] = looking.examined(run, held.data, held.rows, folder)
-    return found
+        asked = asked or looking.typical(held.data, held.rows)
+    return found if asked is None else found | {"saliency": looking.examined(run, asked, folder)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sonde.data.contents import Examples
+from sonde.errors import UsageError, nearest
 from sonde.explain import filters, paint, saliency
 from sonde.explain.classes import answer_probability
+from sonde.explain.held_out import HeldOut
 from sonde.explain.worst import PROBABILITY, plain, thumbnail, write_picture
 from sonde.nn.prepared import Prepared
 from sonde.run import PartData, Run
@@ -49,16 +52,70 @@ def first_filters(run: Run, folder: Path) -> dict[str, Any] | None:
     return {"layer": layer.name, "file": f"{folder.name}/filters.png", **numbers}
 
 
-def examined(run: Run, data: PartData, rows: pl.DataFrame, folder: Path) -> dict[str, Any]:
-    """{"method", "stage", "examples"}: some examples with the picture, its saliency for the answer (and for the truth), and the maps of the stages.
+@dataclass(frozen=True)
+class Look:
+    """Pictures to look into: those as the model reads them, (example, channel, height, width), and of each its predictions' row.
 
-    `rows` are predictions of classes, with `example`, `target`, `prediction`, `loss` and probabilities.
+    A row has `name`, `target` (None where the truth is not known), `prediction` and its probability.
     """
+
+    images: Tensor
+    rows: list[dict[str, Any]]
+    asked_for: bool = False
+
+
+def typical(data: PartData, rows: pl.DataFrame) -> Look:
+    """Some of a part's examples; `rows` are its predictions, with `example`, `target`, `prediction`, `loss` and probabilities."""
     chosen = choose(rows)
+    return Look(_of_part(data, chosen), chosen)
+
+
+def asked_for(run: Run, held: HeldOut | None, names: Sequence[str]) -> Look:
+    """The pictures that `names` name: files, or examples of the part that was held out, by name or by number.
+
+    Raises UsageError where a name is neither, DataError for a file that cannot be read as a picture.
+    """
+    images, rows = [], []
+    for name in names:
+        if Path(name).is_file():
+            examples, answer = run.opened([name]), run.predict([name])
+            image = run.encode(examples, targets=False).columns.inputs[0]
+            images.append(image)
+            (row,) = answer.with_columns(pl.Series(PROBABILITY, answer_probability(answer)), target=None, example=None).iter_rows(named=True)
+        else:
+            data, row = _in_part(run, held, name)
+            images.append(_of_part(data, [row]))
+        rows.append(row)
+    return Look(torch.cat(images), rows, asked_for=True)
+
+
+def _in_part(run: Run, held: HeldOut | None, name: str) -> tuple[PartData, dict[str, Any]]:
+    part = "part that was held out" if held is None else f"{held.part} part"
+    if held is None or held.data is None or "target" not in held.rows.columns:
+        raise UsageError(f"there is no picture file {name!r}, and no {part} of this run at hand", where="--look", remedy="give a picture file")
+    rows = held.rows.with_columns(pl.Series(PROBABILITY, answer_probability(held.rows)))
+    called = rows["name"].cast(pl.String)
+    found = rows.filter(called == name)
+    if found.is_empty() and name.isdecimal():
+        found = rows.filter(pl.col("example") == int(name))
+    if found.is_empty():
+        near = nearest(name, called.to_list())
+        remedy = f"did you mean {near!r}?" if near else f"names stand in {run.path / 'predictions.parquet'}, such as {called[0]!r}"
+        raise UsageError(f"there is no picture file {name!r}, and the {part} has no example of this name", where="--look", remedy=remedy)
+    return held.data, found.row(0, named=True)
+
+
+def _of_part(data: PartData, rows: Sequence[dict[str, Any]]) -> Tensor:
+    return data.columns.inputs[0][torch.tensor([int(row["example"]) for row in rows], dtype=torch.int64)]
+
+
+def examined(run: Run, look: Look, folder: Path) -> dict[str, Any]:
+    """{"method", "stage", "asked_for", "examples"}: each picture, its saliency for the answer (and for the truth), and the maps of the stages."""
+    chosen = look.rows
     if not chosen:
         return {}
     names = list(run.description["task"]["target"]["classes"])
-    images = data.columns.inputs[0][torch.tensor([int(row["example"]) for row in chosen])].to(run.device)
+    images = look.images.to(run.device)
     maps, method, stage = _saliency(run, images, [_asked(row, names) for row in chosen])
     prepared = run.model
     assert isinstance(prepared, Prepared)
@@ -82,7 +139,7 @@ def examined(run: Run, data: PartData, rows: pl.DataFrame, folder: Path) -> dict
                 "activations": _activations(outputs, place, folder),
             }
         )
-    return {"method": method, "stage": stage, "examples": found}
+    return {"method": method, "stage": stage, "asked_for": look.asked_for, "examples": found}
 
 
 def choose(rows: pl.DataFrame) -> list[dict[str, Any]]:
@@ -118,8 +175,9 @@ def commonest(rows: pl.DataFrame) -> list[tuple[Any, Any, int]]:
 
 
 def _asked(row: dict[str, Any], names: list[str]) -> list[int]:
-    """The classes whose evidence is looked for: the answer, and the truth where that is another."""
-    answer, truth = names.index(str(row["prediction"])), names.index(str(row["target"]))
+    """The classes whose evidence is looked for: the answer, and the truth where that is known and another."""
+    answer = names.index(str(row["prediction"]))
+    truth = answer if row["target"] is None else names.index(str(row["target"]))
     return [answer] if answer == truth else [answer, truth]
 
 

@@ -40,9 +40,9 @@ def saliency(record: Record, view: View) -> Markup:
     if not blocks:
         return Markup("")
     if text(found.get("method")) == "grad-cam":
+        which = "" if found.get("asked_for") is True else " First the surest right answers, then the worst wrong ones."
         how = prose(
-            "Grad-CAM (Selvaraju et al. 2017) on the output of `{}`: light places speak for the class named below, dark ones do not. "
-            "First the surest right answers, then the worst wrong ones.",
+            "Grad-CAM (Selvaraju et al. 2017) on the output of `{}`: light places speak for the class named below, dark ones do not." + which,
             text(found.get("stage")),
         )
     else:
@@ -59,7 +59,8 @@ def _look(record: Record, view: View, each: dict[str, Any]) -> Markup | None:
     picture = view.pictures.address(record.path, each.get("picture"))
     if picture is None:
         return None
-    frames = [_frame(picture, f"{shorten(target, 40)}, as the model sees it", "as the model sees it")]
+    known = each.get("target") is not None
+    frames = [_frame(picture, f"{shorten(target if known else text(each.get('name')), 40)}, as the model sees it", "as the model sees it")]
     for seen in tables(each.get("maps")):
         address = view.pictures.address(record.path, seen.get("file"))
         if address is not None:
@@ -67,12 +68,15 @@ def _look(record: Record, view: View, each: dict[str, Any]) -> Markup | None:
             frames.append(_frame(address, f"what speaks for {shorten(label, 40)}", join(["for ", name(label, 26)]), smooth=True))
     sure = finite(each.get("probability"))
     right = target == prediction
-    said = [
-        tag("b", None, name(target, 40)),
-        " – " if right else ", ",
-        "rightly told" if right else tag("span", {"class": "wrong"}, "taken for ", name(prediction, 40)),
-        f", {percent(sure, 0)} sure" if sure is not None else None,
-    ]
+    said = (
+        [
+            tag("b", None, name(target, 40)),
+            " – " if right else ", ",
+            "rightly told" if right else tag("span", {"class": "wrong"}, "taken for ", name(prediction, 40)),
+        ]
+        if known
+        else [name(text(each.get("name")), 60), ": ", tag("b", None, name(prediction, 40))]
+    ) + [f", {percent(sure, 0)} sure" if sure is not None else None]
     head = tag("p", {"class": "what", "title": shorten(text(each.get("name")), 200) or None}, said)
     return tag("div", None, head, tag("ul", {"class": "frames"}, frames), _stages(record, view, each))
 
