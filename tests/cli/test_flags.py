@@ -6,6 +6,7 @@ import inspect
 import types
 import typing
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import sonde
 from sonde.cli import flags
+from sonde.cli.main import COMMANDS, app, main, whole
 from sonde.cli.train import train
 from sonde.errors import UsageError
 from sonde.recipe import FLAGS, field
@@ -29,6 +31,11 @@ def plain(hint: Any) -> frozenset[Any]:
     if get_origin(hint) in (typing.Union, types.UnionType):
         return frozenset().union(*(plain(part) for part in get_args(hint)))
     return frozenset() if hint is type(None) else frozenset([hint])
+
+
+def holds_whole_numbers(hint: Any) -> bool:
+    """Whether an int stands anywhere in a type, a bool not counted."""
+    return hint is int or any(holds_whole_numbers(part) for part in get_args(hint) if not isinstance(part, (str, int)))
 
 
 def test_command_has_exactly_the_recipes_flags_in_its_order() -> None:
@@ -121,3 +128,47 @@ def test_measures_must_be_numbers() -> None:
         flags.measures(("accuracy=high",), flag="--at-least")
     with pytest.raises(UsageError, match="--at-most has no value in 'rmse'"):
         flags.measures(("rmse",), flag="--at-most")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_rounds_a_fraction(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = app()[name].assemble_argument_collection()
+    needed = ["x" for argument in arguments if argument.required]
+    asked = [argument for argument in arguments if holds_whole_numbers(argument.hint)]
+    assert asked or name not in ("train", "predict", "data", "cost", "systolic", "style")
+    for argument in asked:
+        flag = next(word for word in argument.names if word.startswith("--"))
+        for text in ("2.5", "1e-1", "inf"):
+            assert main([name, *needed, flag, text]) == 2
+            out, err = capsys.readouterr()
+            assert out == ""
+            assert err == f"error: sonde {name}: {flag} cannot be '{text}'\n  → {flag} takes a whole number\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("3", 3), ("-3", -3), ("+3", 3), ("007", 7), ("1_000", 1000), ("1e3", 1000), ("2.5e1", 25), ("3.0", 3), ("0xff", 255), (str(2**63), 2**63)],
+)
+def test_whole_numbers_may_be_written_in_any_way(text: str, value: int) -> None:
+    assert whole(text) == value
+    assert isinstance(whole(text), int)
+
+
+@pytest.mark.parametrize("text", ["3.5", "-0.5", "1e-3", "1e400", "inf", "nan", "", "three", "3,0", "9007199254740993.0"])
+def test_nothing_is_rounded_to_a_whole_number(text: str) -> None:
+    with pytest.raises(ValueError):
+        whole(text)
+
+
+@cases(st.integers())
+def test_every_whole_number_is_read_as_it_is(value: int) -> None:
+    assert whole(str(value)) == value
+
+
+def test_other_values_are_read_as_ever() -> None:
+    words = "train digits --lr auto --validation 0.2 --test rows.csv --compile --no-trace --drop a,b --out runs/x --epochs 1e3"
+    _, given, _ = app().parse_args(words.split(), exit_on_error=False, print_error=False)
+    assert given.arguments == {
+        "source": "digits", "lr": "auto", "validation": 0.2, "test": "rows.csv", "compile": True, "trace": False, "drop": ("a,b",),
+        "out": Path("runs/x"), "epochs": 1000,
+    }  # fmt: skip

@@ -52,11 +52,16 @@ def test_one_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["resnet19"], "there is no model 'resnet19'", "did you mean 'resnet1"),
         (["lenet", "--set", "siz=3"], "model lenet has no value 'siz'", "did you mean 'size'?"),
+        (["--chart"], "sonde models: --chart has no run", "sonde models --chart runs/a runs/b"),
+        (["--chart", "--out", "x.html"], "sonde models: --chart has no run", "sonde models --chart runs/a runs/b"),
+        (["lenet", "--chart", "runs/a"], "sonde models: --chart is of runs, and 'lenet' of a model", "leave one out: 'lenet' or --chart"),
+        (["--set", "a=1", "--chart", "runs/a"], "sonde models: --chart is of runs, and --set of a model", "leave one out: --set or --chart"),
     ],
 )
 def test_mistakes(words: list[str], what: str, remedy: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", *words]) == 2
-    err = capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert out == ""
     assert what in err
     assert remedy in err
 

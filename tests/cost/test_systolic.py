@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+from pathlib import Path
+
 import pytest
 import torch
 
+from sonde.cli.main import main
 from sonde.cost import systolic
 from sonde.errors import UsageError
 from sonde.report.systolic import Grid, draw
@@ -63,6 +68,73 @@ def test_sizes_that_make_no_sense() -> None:
         systolic.check(m=3, k=3, n=0, rows=3, columns=3)
     with pytest.raises(UsageError, match="at most 100,000 are simulated"):
         systolic.check(m=4096, k=4096, n=4096, rows=8, columns=8)
+
+
+def test_as_much_as_can_be_followed_and_no_more() -> None:
+    systolic.check(m=2048, k=2048, n=10, rows=256, columns=256)
+    systolic.check(m=1024, k=1024, n=1024, rows=256, columns=256)
+    systolic.check(m=1000, k=1000, n=100, rows=1000, columns=1000)
+    with pytest.raises(UsageError, match="4,105 cycles of 2,048 × 2,048 elements are 17,217,617,920 steps, and at most 2,500,000,000") as caught:
+        systolic.check(m=2048, k=2048, n=10, rows=2048, columns=2048)
+    assert caught.value.remedy == "give an array that takes the matrices in tiles: --rows 256 --columns 256"
+    with pytest.raises(UsageError, match="are simulated") as caught:
+        systolic.check(m=3, k=3, n=2, rows=10**9, columns=10**9)  # more than would fit into memory
+    assert "--rows 512 --columns 512" in str(caught.value.remedy)
+    with pytest.raises(UsageError, match="steps") as caught:
+        systolic.check(m=20_000, k=20_000, n=10, rows=20_000, columns=20_000)
+    assert caught.value.remedy == "give smaller matrices, with --m, --k and --n"  # smaller arrays take too many cycles
+    with pytest.raises(UsageError, match="400,020,000 numbers enter and leave the array in this product, and at most 25,000,000"):
+        systolic.check(m=20_000, k=1, n=20_000, rows=1, columns=20_000)
+
+
+def test_the_remedy_can_be_followed() -> None:
+    for m, k, n in ((2048, 2048, 10), (1500, 3000, 1), (1000, 1000, 1100)):
+        with pytest.raises(UsageError) as caught:
+            systolic.check(m=m, k=k, n=n, rows=k, columns=m)
+        found = re.search(r"--rows (\d+) --columns (\d+)", str(caught.value.remedy))
+        assert found
+        systolic.check(m=m, k=k, n=n, rows=int(found[1]), columns=int(found[2]))
+
+
+def test_too_large_an_array_is_told_on_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["systolic", "--m", "2048", "--k", "2048", "--n", "10", "--out", str(tmp_path / "a.svg")]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "--rows 256 --columns 256" in err
+    assert not list(tmp_path.iterdir())
+
+
+# Pixels of a bold letter of 12 pixels in DejaVu Sans, as a browser measures it; no font that the drawing asks for is wider.
+MEASURED = {" ": 4.2, ",": 4.6, ".": 4.6, "=": 10.1, "+": 10.1, "y": 7.8} | dict.fromkeys("0123456789", 8.4) | dict.fromkeys("₀₁₂₃₄₅₆₇₈₉", 5.3)
+CELLS = re.compile(r'<rect class="(?:busy|idle)" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"')
+LEAVES = re.compile(r'<text x="([\d.]+)" y="[\d.]+" class="leaves">([^<]*)</text>')
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 2, 3, 3), (5, 7, 4, 4, 4), (12, 16, 11, 8, 6), (12, 3, 11, 3, 6), (120, 16, 110, 8, 8), (8, 300, 3, 8, 8)])
+def test_what_leaves_can_be_read(shape: tuple[int, ...], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    m, k, n, rows, columns = shape
+    out = tmp_path / "a.svg"
+    words = {"m": m, "k": k, "n": n, "rows": rows, "columns": columns, "out": out}
+    assert main(["systolic", *(f"--{name}={value}" for name, value in words.items())]) == 0
+    drawn = out.read_text(encoding="utf-8")
+    grids = drawn.split('<g transform="translate(')[1:]
+    together = 0
+    for grid in grids:
+        labels = sorted((float(x), sum(MEASURED[letter] for letter in text)) for x, text in LEAVES.findall(grid))
+        assert all(a + wide / 2 + 4 <= b - other / 2 for (a, wide), (b, other) in pairwise(labels))
+        together = max(together, len(labels))
+        assert all(a >= wide / 2 for a, wide in labels)
+    assert together == min(columns, m, n)  # several stood beside each other
+    # Neighbouring drawings keep to their own places.
+    places = [tuple(map(int, grid.split(")")[0].split())) for grid in grids]
+    widest = max(float(x) + float(width) for grid in grids for x, width in CELLS.findall(grid))
+    assert all(b - a > widest for (a, high), (b, other) in pairwise(places) if high == other)
+    whole = re.search(r'viewBox="0 0 (\d+) ', drawn)
+    assert whole and max(x for x, _ in places) + widest <= int(whole[1])
+
+
+def test_a_small_drawing_stays_small() -> None:
+    drawn = draw("Y", "", [Grid(1, [[1, 2]], [[3, 0]], [[3, 0]], [[True, False]], [(0, "y =", 3.0)])])
+    assert [float(width) for _, width in CELLS.findall(drawn)] == [58, 58]
 
 
 def test_the_drawing() -> None:

@@ -12,8 +12,9 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
-from cyclopts import App
+from cyclopts import App, Parameter, convert
 from cyclopts.exceptions import CycloptsError
 
 from sonde import __version__
@@ -103,11 +104,28 @@ def app() -> App:
         help_format="plaintext",
         help_formatter="plain",
         version=f"sonde {__version__}",
+        default_parameter=Parameter(converter=_read),
         suppress_keyboard_interrupt=False,
     )
     for order, (name, (path, text)) in enumerate(COMMANDS.items()):
         line.command(path, name=name, help=text, sort_key=order)
     return line
+
+
+def whole(text: str) -> int:
+    """The whole number that `text` is, however it is written: 1000, 1_000, 1e3, 3.0, 0xff. ValueError for a fraction; nothing is rounded."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        value = float(text)
+        if not value.is_integer() or abs(value) >= 2**53:  # from there on a float may stand for its neighbours
+            raise
+        return int(value)
+
+
+def _read(hint: Any, tokens: Any) -> Any:
+    """The value of an argument of type `hint`, as cyclopts reads it, but for whole numbers: cyclopts rounds 2.5."""
+    return convert(hint, tokens, converter=lambda kind, text: whole(text) if kind is int else convert(kind, [text]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,14 +19,19 @@ def models(
     /,
     *,
     set: Annotated[tuple[str, ...], many("count at another size: --set classes=100 (repeatable)")] = (),
-    chart: Annotated[tuple[str, ...], CHART] = (),
+    chart: Annotated[tuple[str, ...] | None, CHART] = None,
     out: Annotated[Path, Parameter(help="where the chart is written")] = Path("models.html"),
     json: Json = False,
 ) -> Answer:
     """List models, or show one, or chart trained ones: what they read, parameters, multiply-adds, values for --set model.…, source file."""
     from sonde.models import MODELS
 
-    if chart:
+    if chart is not None:
+        if name is not None or set:
+            extra = "--set" if name is None else repr(name)
+            raise UsageError(f"--chart is of runs, and {extra} of a model", where="sonde models", remedy=f"leave one out: {extra} or --chart")
+        if not chart:
+            raise UsageError("--chart has no run", where="sonde models", remedy="name the folders of runs: sonde models --chart runs/a runs/b")
         return _chart(chart, out, json=json)
     if name is None:
         if set:

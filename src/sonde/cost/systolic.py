@@ -10,7 +10,6 @@ With a 3×3 W and a 3×2 X, Y₁₁ leaves in cycle 4 and Y₃₂, the last one,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,7 +19,10 @@ from torch import Tensor
 
 from sonde.errors import UsageError
 
-LONGEST = 100_000  # cycles; about ten seconds
+# What is simulated at most; each of the three takes about ten seconds on one core.
+LONGEST = 100_000  # cycles
+MOST_STEPS = 2_500_000_000  # cycles × elements, as all elements step in every cycle
+MOST_MOVED = 25_000_000  # numbers that enter at the left or leave below, over all tiles: matrices much longer than the array
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,21 @@ class Cycle:
     """The grid at the end of one cycle: row k, column m.
 
     `inputs` are the numbers of X in the elements, `sums` the partial sums that they have made, `columns` which column of X each works on (−1: none).
-    `leaving` lists what leaves below in this cycle: (m, n, value).
+    `below` is what leaves the last row in this cycle, `below_columns` which column of X it is of (−1: nothing leaves).
     """
 
     number: int
     inputs: Float[Tensor, "k m"]
     sums: Float[Tensor, "k m"]
     columns: Tensor
-    leaving: tuple[tuple[int, int, float], ...]
+    below: Float[Tensor, " m"]
+    below_columns: Tensor
+
+    @property
+    def leaving(self) -> tuple[tuple[int, int, float], ...]:
+        """What leaves below in this cycle, one number after the other: (m, n, value)."""
+        out = enumerate(zip(self.below_columns.tolist(), self.below.tolist(), strict=True))
+        return tuple((m, n, value) for m, (n, value) in out if n >= 0)
 
     @property
     def busy(self) -> int:
@@ -56,21 +65,22 @@ class Run:
 def simulate(w: Float[Tensor, "m k"], x: Float[Tensor, "k n"]) -> Iterator[Cycle]:
     """The cycles of Y = WX on a grid of K rows and M columns, one after the other. All elements step at once."""
     (height, depth), width = w.shape, x.shape[1]
-    weights = w.T
+    weights = w.T.contiguous()  # read in every cycle
     inputs, sums = torch.zeros_like(weights), torch.zeros_like(weights)
-    columns = torch.full((depth, height), -1)
-    rows = torch.arange(depth)
+    columns = torch.full((depth, height), -1, dtype=torch.int32)
+    rows = torch.arange(depth, dtype=torch.int32)
     for number in range(1, width + depth + height):
         # What left below is what the last row had made in the cycle before.
-        leaving = tuple((m, n, float(sums[-1, m])) for m, n in enumerate(columns[-1].tolist()) if n >= 0)
+        below, below_columns = sums[-1], columns[-1]
         entering = number - 1 - rows
         known = (entering >= 0) & (entering < width)
         fed = torch.where(known, x[rows, entering.clamp(0, width - 1)], x.new_zeros(()))
         inputs = torch.cat([fed[:, None], inputs[:, :-1]], 1)
         columns = torch.cat([torch.where(known, entering, -1)[:, None], columns[:, :-1]], 1)
-        above = torch.cat([sums.new_zeros(1, height), sums[:-1]])
-        sums = above + weights * inputs
-        yield Cycle(number, inputs, sums, columns, leaving)
+        made = weights * inputs
+        made[1:] += sums[:-1]
+        sums = made
+        yield Cycle(number, inputs, sums, columns, below, below_columns)
 
 
 def run(w: Float[Tensor, "m k"], x: Float[Tensor, "k n"]) -> Run:
@@ -80,8 +90,7 @@ def run(w: Float[Tensor, "m k"], x: Float[Tensor, "k n"]) -> Run:
     busy = cycles = 0
     for cycle in simulate(w, x):
         busy, cycles = busy + cycle.busy, cycle.number
-        for m, n, value in cycle.leaving:
-            product[m, n], left[m, n] = value, cycle.number
+        _collect(cycle, product, left, cycles)
     return Run(product, left, cycles, busy / (cycles * height * depth))
 
 
@@ -93,15 +102,21 @@ def tiled(w: Float[Tensor, "m k"], x: Float[Tensor, "k n"], *, rows: int, column
     first cycle; padding counts as idle in `utilisation`.
     """
     (height, depth), width = w.shape, x.shape[1]
-    whole = math.ceil(height / columns) * columns
+    whole = -(-height // columns) * columns
     product, left = x.new_zeros(whole, width), torch.zeros(whole, width, dtype=torch.int64)
     cycles = 0
     for i, _, _, before, cycle in tiles(w, x, rows=rows, columns=columns):
         cycles = before + cycle.number
-        for m, n, value in cycle.leaving:
-            product[i + m, n] += value
-            left[i + m, n] = cycles
+        _collect(cycle, product[i : i + columns], left[i : i + columns], cycles)
     return Run(product[:height], left[:height], cycles, height * depth * width / (cycles * rows * columns))
+
+
+def _collect(cycle: Cycle, product: Float[Tensor, "m n"], left: Tensor, when: int) -> None:
+    """Add what leaves in `cycle` to `product`, and note in `left` that it did so `when`."""
+    out = cycle.below_columns >= 0
+    place = (out.nonzero()[:, 0], cycle.below_columns[out])
+    product[place] += cycle.below[out]
+    left[place] = when
 
 
 def tiles(w: Float[Tensor, "m k"], x: Float[Tensor, "k n"], *, rows: int, columns: int) -> Iterator[tuple[int, int, Tensor, int, Cycle]]:
@@ -130,7 +145,7 @@ def pad(w: Float[Tensor, "m k"], x: Float[Tensor, "k n"], *, rows: int, columns:
 
 def cycles_of(m: int, k: int, n: int, *, rows: int, columns: int) -> int:
     """Cycles of the tiled product, without running it: every tile takes n + rows + columns − 1."""
-    return math.ceil(m / columns) * math.ceil(k / rows) * (n + rows + columns - 1)
+    return -(-m // columns) * -(-k // rows) * (n + rows + columns - 1)
 
 
 def utilisation(m: int, k: int, n: int, *, rows: int, columns: int) -> float:
@@ -143,7 +158,28 @@ def check(*, m: int, k: int, n: int, rows: int, columns: int) -> None:
     for name, value in (("m", m), ("k", k), ("n", n), ("rows", rows), ("columns", columns)):
         if value < 1:
             raise UsageError(f"--{name} is {value}", where="sonde systolic", remedy="give sizes of at least 1")
-    cycles = cycles_of(m, k, n, rows=rows, columns=columns)
+    cycles, steps, moved = _asked(m, k, n, rows=rows, columns=columns)
     if cycles > LONGEST:
         what = f"this product takes {cycles:,} cycles, and at most {LONGEST:,} are simulated"
-        raise UsageError(what, where="sonde systolic", remedy="give smaller matrices, or a larger array with --rows and --columns")
+    elif steps > MOST_STEPS:
+        what = f"{cycles:,} cycles of {rows:,} × {columns:,} elements are {steps:,} steps, and at most {MOST_STEPS:,} are simulated"
+    elif moved > MOST_MOVED:
+        what = f"{moved:,} numbers enter and leave the array in this product, and at most {MOST_MOVED:,} are followed"
+    else:
+        return
+    raise UsageError(what, where="sonde systolic", remedy=_remedy(m, k, n))
+
+
+def _asked(m: int, k: int, n: int, *, rows: int, columns: int) -> tuple[int, int, int]:
+    """What the simulation has to do: cycles, steps of elements, numbers that enter or leave."""
+    cycles = cycles_of(m, k, n, rows=rows, columns=columns)
+    return cycles, cycles * rows * columns, k * n * -(-m // columns) + m * n * -(-k // rows)
+
+
+def _remedy(m: int, k: int, n: int) -> str:
+    """An array on which the product can be followed, the largest of the usual sizes, where there is one."""
+    for size in (512, 256, 128, 64, 32, 16, 8):
+        asked = _asked(m, k, n, rows=size, columns=size)
+        if all(much <= most for much, most in zip(asked, (LONGEST, MOST_STEPS, MOST_MOVED), strict=True)):
+            return f"give an array that takes the matrices in tiles: --rows {size} --columns {size}"
+    return "give smaller matrices, with --m, --k and --n"

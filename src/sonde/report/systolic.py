@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,11 @@ from sonde.report.html import Markup, tag
 from sonde.report.numbers import Real, show
 from sonde.report.svg import number
 
-CELL, GAP, LEFT, BELOW, ABOVE = 62, 46, 34, 42, 30
+CELL, GAP, LEFT, BELOW, ABOVE = 62, 46, 34, 42, 30  # pixels; cells are wider where what leaves below them needs it
+CLEAR = 8  # pixels between two labels, at least
+
+# Pixels of a bold letter of 12 pixels in DejaVu Sans, the widest of the fonts that STYLE may come down to.
+NARROW, LETTER, SIGN = 5.4, 8.4, 10.1
 
 STYLE = """
 text { font: 12px system-ui, "Segoe UI", Roboto, "Liberation Sans", sans-serif; fill: #1a2129; text-anchor: middle; }
@@ -40,38 +45,55 @@ class Grid:
 def draw(title: str, said: str, grids: Sequence[Grid], *, across: int = 4) -> str:
     """All `grids`, `across` in a row, as an SVG file."""
     rows, columns = len(grids[0].weights), len(grids[0].weights[0])
-    across = max(1, min(across, len(grids), 1400 // (columns * CELL + LEFT + GAP) or 1))
-    width, height = LEFT + columns * CELL + GAP, ABOVE + rows * CELL + BELOW + 12
+    labels = [_leaves(name, value) for grid in grids for _, name, value in grid.leaving]
+    cell = max([CELL, *(math.ceil(breadth(text)) + CLEAR for text in labels)])
+    heads = [math.ceil(breadth(_head(grid))) + 2 * CLEAR for grid in grids]
+    width, height = LEFT + max(columns * cell + GAP, *heads), ABOVE + rows * CELL + BELOW + 12
+    across = max(1, min(across, len(grids), 1400 // width))
     lines = -(-len(grids) // across)
     whole = (max(across * width + 20, 9 * len(said) * 2 // 3), 64 + lines * height)
     parts = [tag("style", None, Markup(STYLE)), tag("rect", {"class": "ground", "width": "100%", "height": "100%"})]
     parts += [_text(20, 26, title, "title"), _text(20, 46, said, "soft")]
     for place, grid in enumerate(grids):
         x, y = 20 + place % across * width, 64 + place // across * height
-        parts.append(tag("g", {"transform": f"translate({x} {y})"}, _grid(grid)))
+        parts.append(tag("g", {"transform": f"translate({x} {y})"}, _grid(grid, cell)))
     head = {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {whole[0]} {whole[1]}", "width": whole[0], "height": whole[1], "role": "img"}
     return tag("svg", head, tag("title", None, title), parts) + "\n"
 
 
-def _grid(grid: Grid) -> list[Markup]:
-    parts = [_text(LEFT, 14, f"cycle {grid.number}{f' · {grid.note}' if grid.note else ''}", "cycle")]
+def breadth(text: str) -> float:
+    """How many pixels a label takes at most."""
+    return sum(NARROW if letter in " ,.·₀₁₂₃₄₅₆₇₈₉" else SIGN if letter in "=+−" else LETTER for letter in text)
+
+
+def _head(grid: Grid) -> str:
+    return f"cycle {grid.number}{f' · {grid.note}' if grid.note else ''}"
+
+
+def _leaves(name: str, value: Real) -> str:
+    return f"{name} {_short(value)}"
+
+
+def _grid(grid: Grid, cell: int) -> list[Markup]:
+    """One cycle, in columns `cell` pixels wide."""
+    parts = [_text(LEFT, 14, _head(grid), "cycle")]
     rows = len(grid.weights)
     for i in range(rows):
         for j in range(len(grid.weights[i])):
-            x, y = LEFT + j * CELL, ABOVE + i * CELL
+            x, y = LEFT + j * cell, ABOVE + i * CELL
             busy = grid.busy[i][j]
-            parts.append(tag("rect", {"class": "busy" if busy else "idle", "x": x + 2, "y": y + 2, "width": CELL - 4, "height": CELL - 4, "rx": 5}))
-            parts.append(_text(x + CELL / 2, y + 17, f"w = {_short(grid.weights[i][j])}", "weight"))
+            parts.append(tag("rect", {"class": "busy" if busy else "idle", "x": x + 2, "y": y + 2, "width": cell - 4, "height": CELL - 4, "rx": 5}))
+            parts.append(_text(x + cell / 2, y + 17, f"w = {_short(grid.weights[i][j])}", "weight"))
             if busy:
-                parts.append(_text(x + CELL / 2, y + 33, f"x = {_short(grid.inputs[i][j])}", "enters"))
-                parts.append(_text(x + CELL / 2, y + 51, _short(grid.sums[i][j]), "sum"))
+                parts.append(_text(x + cell / 2, y + 33, f"x = {_short(grid.inputs[i][j])}", "enters"))
+                parts.append(_text(x + cell / 2, y + 51, _short(grid.sums[i][j]), "sum"))
         if grid.busy[i][0]:
             parts.append(_text(LEFT - 20, ABOVE + i * CELL + CELL / 2 + 4, _short(grid.inputs[i][0]), "enters"))
             parts.append(_arrow(LEFT - 9, ABOVE + i * CELL + CELL / 2, LEFT, ABOVE + i * CELL + CELL / 2))
     for column, name, value in grid.leaving:
-        middle, end = LEFT + (column + 0.5) * CELL, ABOVE + rows * CELL
+        middle, end = LEFT + (column + 0.5) * cell, ABOVE + rows * CELL
         parts.append(_arrow(middle, end, middle, end + 9))
-        parts.append(_text(middle, end + 24, f"{name} {_short(value)}", "leaves"))
+        parts.append(_text(middle, end + 24, _leaves(name, value), "leaves"))
     return parts
 
 
