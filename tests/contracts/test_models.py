@@ -275,7 +275,7 @@ def test_stages_cover_every_parameter_once_from_stem_to_head(name: str) -> None:
         assert stages == ["stem", *(f"stage{number}" for number in range(1, len(stages) - 1)), HEAD]
 
 
-@pytest.mark.parametrize("name", [name for name in DISTINCT if models.accepts(name) == "images" and name != "visual-words"])
+@pytest.mark.parametrize("name", [name for name in DISTINCT if models.accepts(name) == "images"])
 def test_a_frozen_body_stays_as_it_is_and_the_last_layer_gives_the_outputs(name: str) -> None:
     model = Prepared(nn.Identity(), build(name))
     network = model.network

@@ -167,6 +167,14 @@ def test_a_run_says_at_which_size_it_was_trained(tmp_path: Path) -> None:
         trained(still(data, body.path).replace(data={"size": 24}), tmp_path / "run")
 
 
+def test_a_size_is_advised_only_where_it_is_what_differs(body: Run, new: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        trained(still(new, body.path).replace(model={"config": {"width": 6}}), tmp_path / "run")
+    said = str(caught.value)
+    assert said.endswith("the run was trained with model.width = 4: leave out what is set otherwise here")
+    assert "--size" not in said
+
+
 def test_what_cannot_be_a_start_is_said(body: Run, new: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"nothing: there are no such weights\n.*a run's folder, or the name of a model on the Hugging Face hub"):
         trained(still(new, "nothing"), tmp_path / "a")
@@ -203,6 +211,24 @@ def test_labels_that_share_nothing_and_labels_of_another_number(body: Run, tmp_p
     plain = still(data, tmp_path / "w.pt").replace(model={"name": "resnet20", "config": {"blocks": 1, "width": 4}, "keep_labels": "auto"})
     with pytest.raises(RecipeError, match=r"--keep-labels: these weights do not say what their outputs stand for\n.*--keep-labels labels\.txt"):
         trained(plain, tmp_path / "c")
+
+
+def test_labels_to_keep_without_weights_are_refused(new: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"--keep-labels: there is no old classifier to keep rows of, as there are no --weights\n.*--weights"):
+        trained(recipe(new, model={"keep_labels": "auto"}), tmp_path / "run")
+
+
+def test_labels_are_not_kept_behind_hidden_layers(body: Run, new: Path, tmp_path: Path) -> None:
+    said = r"--keep-labels: no row of the old classifier can be kept behind the hidden layers of model\.new_head = \[8\]"
+    start = still(new, body.path).replace(model={"keep_labels": "auto", "config": {"new_head": 8}})
+    with pytest.raises(RecipeError, match=said):
+        trained(start, tmp_path / "a")
+    hidden = trained(recipe(new, model={"config": {"blocks": 1, "width": 4, "new_head": 8}}, epochs=0), tmp_path / "hidden")
+    data = folders(tmp_path / "data", OLD)
+    with pytest.raises(RecipeError, match=said):  # hidden layers of the same widths start anew as well
+        trained(still(data, hidden.path).replace(model={"keep_labels": "auto"}), tmp_path / "b")
+    same = trained(still(new, hidden.path).replace(model={"keep_labels": "auto"}), tmp_path / "same")
+    assert all(torch.equal(weights(same)[name], value) for name, value in weights(hidden).items())
 
 
 def test_labels_of_a_file(body: Run, tmp_path: Path) -> None:

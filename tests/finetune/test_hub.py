@@ -41,10 +41,26 @@ class Library(types.ModuleType):
             "RevisionNotFoundError": Exception,
             "EntryNotFoundError": Exception,
             "OfflineModeIsEnabled": ConnectionError,
+            "HFValidationError": ValueError,
         }.items():
             setattr(self.errors, name, type(name, (base,), {}))
         self.errors.LocalEntryNotFoundError = type("LocalEntryNotFoundError", (self.errors.EntryNotFoundError,), {})  # type: ignore[attr-defined]
-        self.hf_hub_download = lambda name, file, revision=None: str(repository(name, file, revision))
+        self.silence: Exception | None = None  # what asking the hub ends with, where it does not answer
+        self.asked: list[str] = []
+        self.fetched: list[tuple[str, bool]] = []  # files, and whether of the cache alone
+        self.repository = repository
+
+    def hf_hub_url(self, name: str, file: str, *, revision: str | None = None) -> str:
+        return f"{name}/{revision}/{file}"
+
+    def get_hf_file_metadata(self, url: str) -> None:
+        self.asked.append(url)
+        if self.silence is not None:
+            raise self.silence
+
+    def hf_hub_download(self, name: str, file: str, *, revision: str | None = None, local_files_only: bool = False) -> str:
+        self.fetched.append((file, local_files_only))
+        return str(self.repository(name, file, revision))
 
 
 def library(monkeypatch: pytest.MonkeyPatch, repository: Callable[[str, str, str | None], Path]) -> Library:
@@ -105,11 +121,12 @@ def test_what_can_go_wrong_with_a_name_is_said(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(RecipeError, match=r"some/model: .*huggingface_hub, which is not installed\n.*pip install 'sonde\[hub\]'.*hf download some/model"):
         hub.fetch("some/model")
 
-    def failing(name: str) -> None:
+    def failing(name: str) -> Library:
         found = library(monkeypatch, lambda *_: (_ for _ in ()).throw(getattr(found.errors, name)("no connection")))
+        return found
 
     failing("RepositoryNotFoundError")
-    with pytest.raises(RecipeError, match=r"the hub has no such model, or does not show it to you\n.*HF_TOKEN"):
+    with pytest.raises(RecipeError, match=r"there is no such path here, and the hub has no such model, or does not show it to you\n.*HF_TOKEN"):
         hub.fetch("some/model")
     failing("RevisionNotFoundError")
     with pytest.raises(RecipeError, match="the model has no revision 'v9'"):
@@ -117,14 +134,57 @@ def test_what_can_go_wrong_with_a_name_is_said(monkeypatch: pytest.MonkeyPatch) 
     failing("EntryNotFoundError")
     with pytest.raises(RecipeError, match=r"the model has none of the files model\.safetensors, weights\.safetensors, pytorch_model\.bin"):
         hub.fetch("some/model")
+    failing("HFValidationError")
+    with pytest.raises(RecipeError, match="there is no such path here, and the hub has no such names"):
+        hub.fetch("a--b/c")
     for offline in ("LocalEntryNotFoundError", "OfflineModeIsEnabled"):
-        failing(offline)
+        found = failing(offline)
         with pytest.raises(RecipeError) as caught:
             hub.fetch("some/model@v1")
         said = str(caught.value)
+        assert [file for file, _ in found.fetched] == ["config.json"]  # the other files are not tried
+        assert said.startswith("some/model@v1: there is no such path here; taken as a name on the hub: ")
         assert "the hub cannot be reached, and the model is not in the cache (no connection)" in said
         assert "hf download some/model config.json model.safetensors --revision v1 --local-dir model" in said
         assert "--weights model" in said
+
+
+def test_a_hub_that_does_not_answer_is_asked_once_and_the_cache_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = snapshot(tmp_path / "model")
+    (folder / "model.safetensors").rename(folder / "weights.safetensors")
+    kept = library(monkeypatch, lambda _, file, __: folder / file)
+
+    def cached(_: str, file: str, __: str | None) -> Path:
+        if not (folder / file).exists():
+            raise kept.errors.LocalEntryNotFoundError("not in the cache")
+        return folder / file
+
+    kept.repository, kept.silence = cached, RuntimeError("[Errno -2] Name or service not known")
+    assert hub.fetch("some/resnet20") == folder
+    assert kept.asked == ["some/resnet20/None/config.json"]
+    assert kept.fetched == [("config.json", True), ("model.safetensors", True), ("weights.safetensors", True)]
+    (folder / "weights.safetensors").unlink()
+    with pytest.raises(RecipeError, match=r"taken as a name on the hub: the hub cannot be reached.*\(\[Errno -2\] Name or service not known\)"):
+        hub.fetch("some/resnet20")
+    assert len(kept.asked) == 2
+
+
+def test_a_name_in_a_folder_that_is_here_is_a_path_and_the_hub_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = library(monkeypatch, lambda *_: pytest.fail("the hub was asked"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "leaves-1").mkdir(parents=True)
+    with pytest.raises(RecipeError) as caught:
+        open_source("runs/leavs-1")
+    said = "runs/leavs-1: there is no such run or file in the folder runs\n  → did you mean runs/leaves-1?; for the hub's model"
+    assert str(caught.value).startswith(said)
+    with pytest.raises(RecipeError, match=r"in the folder runs\n.*it has leaves-1; for"):
+        open_source("runs/none@main")
+    (tmp_path / "runs" / "leaves-1").rmdir()
+    with pytest.raises(RecipeError, match=r"in the folder runs\n.*it is empty; for"):
+        open_source("runs/none")
+    with pytest.raises(RecipeError, match=r"there are no such weights\n.*did you mean .*runs\? else give an existing file"):
+        open_source(str(tmp_path / "run"))
+    assert known.asked == []
 
 
 COMMIT = "0123456789012345678901234567890123456789"
@@ -179,3 +239,28 @@ def test_the_real_library_fetches_from_a_server_and_then_needs_it_no_more(tmp_pa
     server.server_close()
     assert fetch("some/resnet20", HF_HUB_OFFLINE="1").stdout == first.stdout
     assert "the hub cannot be reached, and the model is not in the cache" in fetch("some/other", HF_HUB_OFFLINE="1").stderr
+
+
+def test_the_real_library_asks_a_hub_that_is_down_once_and_says_nothing_itself(tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub")
+    asked: list[str] = []
+
+    class Silent(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            asked.append(self.path)
+            self.close_connection = True
+
+        do_GET = do_HEAD
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Silent)
+    Thread(target=server.serve_forever, daemon=True).start()
+    told = "import sys; from sonde.finetune import hub; hub.fetch(sys.argv[1])"
+    environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(tmp_path / "home")}
+    environment = {name: value for name, value in environment.items() if name not in ("HF_HUB_OFFLINE", "HF_HUB_VERBOSITY")}
+    found = subprocess.run([sys.executable, "-c", told, "some/none-1"], env=environment, capture_output=True, text=True)
+    server.shutdown()
+    server.server_close()
+    assert [path for path in asked if path.startswith("/some/")] == ["/some/none-1/resolve/main/config.json"]
+    assert "there is no such path here; taken as a name on the hub: the hub cannot be reached" in found.stderr
+    assert "Retrying" not in found.stderr
+    assert "thrown while requesting" not in found.stderr

@@ -92,6 +92,32 @@ def test_the_form_for_photographs_is_told_by_the_weights_whatever_the_size_of_th
     assert fitting_form("vgg11", {"channels": 3, "size": 64, "classes": 2}, tensors("vgg11")) == {"grid": 7}
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "form", "least"),
+    [("alexnet", 32, {"stem": "photo"}, 63), ("alexnet", 8, {"stem": "photo"}, 63), ("googlenet", 8, {"stem": "photo"}, 15), ("inception-v3", 8, {}, None)],
+)
+def test_pictures_too_small_for_the_form_of_the_weights_are_told_the_least_size(
+    name: str, size: int, form: dict[str, str], least: int | None
+) -> None:
+    """The stems of Inception v3 have the same shapes, so that it is the one for small pictures that small pictures want."""
+    table = {"channels": 3, "size": size, "classes": 2}
+    assert fitting_form(name, table, tensors(name)) == form
+    least = least or models.smallest(name, table)
+    with pytest.raises(RecipeError, match=rf"data\.size: {name} cannot read pictures of {size}×{size}.*\n.*use --size {least} or larger"):
+        models.build(name, table | form)
+
+
+def test_a_published_alexnet_with_small_pictures_says_which_size_it_reads(tmp_path: Path) -> None:
+    torch.save(tensors("alexnet"), tmp_path / "alexnet.pth")
+    start = Recipe().replace(
+        data={"path": str(folders(tmp_path / "data", ("a", "b"), each=6)), "size": 32},
+        model={"weights": str(tmp_path / "alexnet.pth")},
+        training={"epochs": 0, "compile": False},
+    )
+    with pytest.raises(RecipeError, match=r"alexnet cannot read pictures of 32×32.*\n.*use --size 63 or larger"):
+        trained(start, tmp_path / "run")
+
+
 def test_a_published_file_trains_on_small_pictures_normalised_as_imagenet(tmp_path: Path) -> None:
     values = {key: torch.zeros(shape) if "num_batches" not in key else torch.tensor(0) for key, shape in published("resnet18").items()}
     torch.save(values, tmp_path / "resnet18.pth")

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from sonde import fit, models
 from sonde.errors import RecipeError
+from sonde.models import weights
 from sonde.models.visual_words import VisualWords
 from sonde.recipe import Recipe
 from sonde.run import Run
@@ -56,7 +57,7 @@ def test_it_tells_stripes_apart_and_says_how(run: Run) -> None:
     assert run.metrics["calibration-error"] < 0.25
     assert run.metrics_file["epochs"] == 0
     assert "a linear SVM a class on" in (run.path / "events.jsonl").read_text()
-    assert float(run.model.network.scale) != 1.0  # type: ignore[union-attr, arg-type]
+    assert float(run.model.network.classifier.scale) != 1.0  # type: ignore[union-attr, arg-type]
 
 
 def test_the_same_seed_gives_the_same_run_and_it_is_opened_again(run: Run, tmp_path: Path) -> None:
@@ -68,6 +69,49 @@ def test_the_same_seed_gives_the_same_run_and_it_is_opened_again(run: Run, tmp_p
     assert (found["prediction"].cast(int).to_numpy() == labels).mean() > 0.9
     resumed = fit.resume(again.path, data=stripes(150))
     assert resumed.metrics == run.metrics
+
+
+def began(run: Run, out: Path, labels: np.ndarray, **more: Any) -> Run:
+    """A run that takes the weights of `run`, and has no epoch to change them."""
+    model = {"weights": str(run.path), "config": {"solver": "gradient"}, **more}
+    chosen = Recipe().replace(model=model, training={"compile": False, "device": "cpu", "epochs": 0})
+    return fit.train(chosen, data=(stripes(len(labels))[0], labels), out=out, pages=False)
+
+
+def weights_of(run: Run) -> dict[str, torch.Tensor]:
+    return run.model.network.state_dict()  # type: ignore[union-attr, operator]
+
+
+@pytest.mark.parametrize("labels", [np.arange(60) % 3 + 5, np.arange(60) % 2])
+def test_for_other_labels_the_classifier_starts_anew_and_the_words_stay(run: Run, tmp_path: Path, labels: np.ndarray) -> None:
+    found = began(run, tmp_path / "run", labels)
+    assert found.description["begun"]["fresh"] == ["classifier.weight", "classifier.bias", "classifier.scale"]
+    old, new = weights_of(run), weights_of(found)
+    assert torch.equal(new["words"], old["words"])
+    assert new["classifier.weight"].shape == (len(set(labels)), 60)
+    assert not new["classifier.weight"].any()
+    assert new["classifier.scale"] == 1
+
+
+def test_for_the_same_labels_all_is_kept_and_for_shared_ones_their_logits(run: Run, tmp_path: Path) -> None:
+    same = began(run, tmp_path / "same", np.arange(60) % 3)
+    assert same.description["begun"]["fresh"] == []
+    assert all(torch.equal(weights_of(same)[name], value) for name, value in weights_of(run).items())
+    shared = began(run, tmp_path / "shared", np.arange(60) % 2 + 2, keep_labels="auto")  # 2 and 3
+    assert shared.description["begun"]["kept_labels"] == ["2"]
+    images = stripes(6)[0][:, None]
+    old, new = (found.model(torch.from_numpy(images)) for found in (run, shared))
+    torch.testing.assert_close(new[:, 0], old[:, 2])
+    assert not new[:, 1].any()
+
+
+def test_weights_of_before_the_classifier_was_a_layer_still_load(run: Run) -> None:
+    old = {name.removeprefix("classifier."): value for name, value in weights_of(run).items()}
+    assert set(old) == {"words", "weight", "bias", "scale"}
+    for load in (lambda model: model.load_state_dict(old), lambda model: weights.fill(model, old, where="w")):
+        model = build()
+        load(model)
+        assert all(torch.equal(model.state_dict()[name], value) for name, value in weights_of(run).items())
 
 
 def test_epochs_ask_for_a_gradient(tmp_path: Path) -> None:

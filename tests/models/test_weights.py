@@ -94,8 +94,54 @@ def test_everything_that_does_not_fit_is_listed_with_the_nearest_name(tmp_path: 
 
 def test_long_lists_are_cut(tmp_path: Path) -> None:
     torch.save(models.build("resnet20", {"channels": 1, "size": 8, "classes": 2}).state_dict(), tmp_path / "w.pt")
-    with pytest.raises(RecipeError, match=r"… and \d\d+ more"):
+    with pytest.raises(RecipeError, match=r"… and \d\d+ more are not in the model"):
         weights.load(tmp_path / "w.pt", _lenet())
+
+
+def test_no_kind_of_misfit_hides_another_and_counters_take_no_place(tmp_path: Path) -> None:
+    sizes = {"channels": 1, "size": 8, "classes": 2, "blocks": 1}
+    state = models.build("resnet20", sizes | {"width": 4}).state_dict()
+    renamed = {name.replace("layer1", "block1").replace("layer2", "block2"): value for name, value in state.items()}
+    torch.save(renamed, tmp_path / "w.pt")
+    with pytest.raises(RecipeError) as caught:
+        weights.load(tmp_path / "w.pt", models.build("resnet20", sizes | {"width": 6}))
+    said = str(caught.value)
+    for line, more in [
+        ("layer1.0.conv1.weight is missing (nearest: block1.0.conv1.weight)", "more are missing"),
+        ("block1.0.conv1.weight is not in the model (nearest: layer1.0.conv1.weight)", "more are not in the model"),
+        ("conv1.weight is 4×1×3×3 in the file and 6×1×3×3 in the model", "more have other shapes"),
+    ]:
+        assert line in said
+        assert re.search(rf"… and \d+ {more}", said)
+    assert "num_batches_tracked" not in said
+    assert len(said.splitlines()) == 1 + 3 * 6 + 1
+
+
+def test_counters_that_the_model_has_not_are_passed_over() -> None:
+    state = _lenet(seed=1).state_dict()
+    assert weights.fill(_lenet(seed=2), state | {"norm.num_batches_tracked": torch.tensor(3)}, where="w").taken == len(state)
+
+
+def test_rows_are_kept_of_whole_layers_alone() -> None:
+    network = nn.Sequential()
+    network.add_module("head", nn.Linear(4, 2))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    others = {"head.weight": torch.ones(3, 5), "head.bias": torch.ones(3)}
+    loaded = weights.fill(network, others, where="w", new_head=True, rows={0: 2})  # a bias alone means nothing
+    assert loaded.kept == 0
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert weights.fill(network, others | {"head.weight": torch.ones(3, 4)}, where="w", new_head=True, rows={0: 2}).kept == 1
+    assert network.head.weight[0].eq(1).all()
+    assert network.head.bias.tolist() == [1.0, before["head.bias"][1].item()]
+
+
+def test_advice_is_asked_for_only_where_something_does_not_fit() -> None:
+    def advice() -> str:
+        raise AssertionError("nobody wants to know")
+
+    weights.fill(_lenet(seed=2), _lenet(seed=1).state_dict(), where="w", advice=advice)
+    with pytest.raises(RecipeError, match="→ try another"):
+        weights.fill(_lenet(seed=2), {}, where="w", advice=lambda: "try another")
 
 
 class _Malicious:
@@ -154,5 +200,6 @@ def test_every_truncation_is_noticed(kind: str, tmp_path: Path) -> None:
     whole = path.read_bytes()
     for share in (0.0, 0.001, 0.1, 0.5, 0.9, 0.999):
         path.write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(RecipeError, match=r"damaged or incomplete|neither a safetensors nor"):
+        with pytest.raises(RecipeError, match=r"cut short or damaged; it has [\d,]+ bytes\n|neither a safetensors nor") as caught:
             weights.load(path, _lenet())
+        assert not re.search("miniz|zip archive|header|Pickle|Ran out", str(caught.value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from sonde.data.prepare.text import TextPreparation
 from sonde.data.prepare.tokenizers.bert import BertPieces, of_folder
 from sonde.errors import RecipeError
 from sonde.finetune.labels import read_labels, shared_rows
-from sonde.finetune.recognise import Guess, channels_of, fitting_form, outputs_of, recognise, skeleton
-from sonde.finetune.source import Source
+from sonde.finetune.recognise import Guess, channels_of, fits, fitting_form, outputs_of, recognise, skeleton
+from sonde.finetune.source import OF_THE_DATA, Source
 from sonde.models import weights
+from sonde.nn.stages import is_in, output_layers
 from sonde.recipe import Recipe
 
 # Means and spreads of the three colours that published weights were trained with. Inception's family took colours from −1 to 1
@@ -115,8 +117,11 @@ def fitted(preparation: Any, recipe: Recipe, source: Source | None) -> tuple[Any
 
     Pictures: with weights whose normalisation is known it is theirs, unless `data.normalise` says otherwise. Rows and
     series from a run are read as the run read them, so that codes and scales mean the same. Raises RecipeError for numbers
-    that do not fit the channels.
+    that do not fit the channels, and for `model.keep_labels` without weights: this is where both kinds of start come by.
     """
+    if recipe.model.weights is None and recipe.model.keep_labels is not None:
+        remedy = "give the weights that they are of: --weights; or leave out --keep-labels"
+        raise RecipeError("there is no old classifier to keep rows of, as there are no --weights", where="--keep-labels", remedy=remedy)
     asked = recipe.data.normalise
     if not isinstance(preparation, (ImagePreparation, ScenePreparation)):
         if not isinstance(asked, bool) and asked != "data":
@@ -168,15 +173,17 @@ def enter(network: nn.Module, source: Source, recipe: Recipe, *, target: dict[st
     """Put the weights into `network`, which predicts `target`. Raises RecipeError for what does not fit, or is not shared.
 
     The classifier starts anew where its outputs stand for other labels. With `model.keep_labels` the rows of labels that both
-    have are kept.
+    have are kept; where none can be, that is refused.
     """
     new = labels_of(target)
     old = _old_labels(network, source, recipe)
     same = old is None or old == new
     rows = shared_rows(old, new, where="--keep-labels") if old is not None and not same and recipe.model.keep_labels else {}
     loaded = weights.fill(
-        network, source.tensors, where=source.where, new_head=not same, rows=rows, advice=_advice(recipe.model.name or "", source)
+        network, source.tensors, where=source.where, new_head=not same, rows=rows, advice=lambda: _advice(recipe, source)
     )
+    if recipe.model.keep_labels is not None and not loaded.kept and any(is_in(name, output_layers(network)) for name in loaded.fresh):
+        raise _nothing_kept(recipe)
     kept = [new[row] for row in rows] if loaded.kept else []
     facts = {
         "weights": source.where,
@@ -208,11 +215,28 @@ def _old_labels(network: nn.Module, source: Source, recipe: Recipe) -> tuple[str
     raise RecipeError(what, where=f"--keep-labels {asked}", remedy="give all old labels, one a line, in the order of the outputs")
 
 
-def _advice(name: str, source: Source) -> str:
-    """What to do where weights do not fit model `name`."""
+def _nothing_kept(recipe: Recipe) -> RecipeError:
+    """Why the classifier starts anew in all its rows although some were to be kept."""
+    widths = models.head_widths(recipe.model.config)
+    if widths:
+        what = f"no row of the old classifier can be kept behind the hidden layers of model.new_head = {list(widths)}, which start anew"
+        return RecipeError(what, where="--keep-labels", remedy="leave out --keep-labels, or model.new_head")
+    what = "no row of the old classifier can be kept: it reads other features than the new one"
+    return RecipeError(what, where="--keep-labels", remedy="leave out --keep-labels")
+
+
+def _advice(recipe: Recipe, source: Source) -> str:
+    """What to do where weights do not fit the recipe's model."""
+    name = recipe.model.name or ""
     guess = Guess(source.model, 1.0) if source.model is not None else recognise(source.tensors)
     if guess is not None and guess.model != name:
         return f"they look like weights of {guess.model}: --model {guess.model}"
-    advice = "use weights of this very model, or set model.… to the sizes they were trained with"
-    size = source.sizes.get("size")
-    return f"{advice}; the run was trained with pictures of {size}×{size}: --size {size}" if size else advice
+    if source.run is not None:
+        own, theirs = models.full_table(name, recipe.model.config), models.full_table(name, source.config)
+        size = source.sizes.get("size")
+        if size and fits(name, own | source.sizes, source.tensors):  # so it is the pictures' size alone
+            return f"the run was trained with pictures of {size}×{size}: --size {size}"
+        other = [f"model.{key} = {json.dumps(value)}" for key, value in theirs.items() if key not in OF_THE_DATA and own.get(key) != value]
+        if other:
+            return f"the run was trained with {', '.join(other)}: leave out what is set otherwise here"
+    return "use weights of this very model, or set model.… to the sizes they were trained with"

@@ -60,13 +60,18 @@ def skeleton(name: str, table: dict[str, Any]) -> nn.Module | None:
 
 
 def fitting_form(name: str, table: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """The values among `FORMS` with which the model's shapes agree best with `tensors`; those that `table` gives stay."""
+    """The values among `FORMS` with which the model's shapes agree best with `tensors`; those that `table` gives stay.
+
+    A form that cannot read pictures of the table's `size` is compared at the least size that it can: whether the pictures are too
+    small for the weights' own form is for `models.build` to say, which names that size.
+    """
     best: tuple[int, dict[str, Any]] = (-1, {})
     fields = models.full_table(name, table)
     for form in FORMS:
         if any(key not in fields or fields[key] not in ("auto", None) for key in form):
             continue
-        network = skeleton(name, table | form)
+        chosen = table | form
+        network = skeleton(name, chosen | {"size": max(chosen["size"], models.smallest(name, chosen))})
         if network is None:
             continue
         found = unwrapped(tensors, network)
@@ -74,6 +79,15 @@ def fitting_form(name: str, table: dict[str, Any], tensors: dict[str, Tensor]) -
         if same > best[0]:
             best = same, form
     return best[1]
+
+
+def fits(name: str, table: dict[str, Any], tensors: dict[str, Tensor]) -> bool:
+    """Whether model `name` with these values has the names and shapes of `tensors`, the classifier aside."""
+    network = skeleton(name, table)
+    if network is None:
+        return False
+    body, found = _body(network, network.state_dict()), _body(network, unwrapped(tensors, network))
+    return set(found) == set(body) and all(found[part].shape == tensor.shape for part, tensor in body.items())
 
 
 def channels_of(name: str, table: dict[str, Any], tensors: dict[str, Tensor]) -> int | None:

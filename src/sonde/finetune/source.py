@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sonde import models
 from sonde.data.prepare.target import labels_of
-from sonde.errors import RecipeError, RunError
+from sonde.errors import RecipeError, RunError, nearest
 from sonde.finetune import hub
 from sonde.models import weights
 from sonde.models.bert import described, published
@@ -26,6 +26,7 @@ from sonde.training.checkpoints import Checkpoints, averaged
 # Sizes that the data decide: they do not travel with the weights.
 OF_THE_DATA = ("channels", "size", "classes", "numbers", "categories", "outputs")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+_SHOWN = 5
 _FILES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
 
@@ -52,7 +53,7 @@ class Source:
 
 
 def open_source(text: str) -> Source:
-    """What `--weights TEXT` stands for: an existing path first, then a hub name.
+    """What `--weights TEXT` stands for: an existing path first, then a hub name, unless its first part is a folder here.
 
     Raises RecipeError where neither fits, and for weights that are missing, damaged or not to be had.
     """
@@ -60,10 +61,35 @@ def open_source(text: str) -> Source:
     if path.exists():
         found = _run_of(path)
         return _of_path(path) if found is None else _of_run(*found)
+    near = _near(path)
     if _HUB_NAME.fullmatch(text) and not text.endswith(_FILES):
-        return _of_path(hub.fetch(text))
+        folder = Path(text.partition("@")[0]).parent
+        if not folder.is_dir():
+            return _of_path(hub.fetch(text))
+        remedy = f"{near or _names_in(folder)}; for the hub's model of this name run from another folder"
+        raise RecipeError(f"there is no such run or file in the folder {folder}", where=text, remedy=remedy)
     remedy = "give an existing file, a run's folder, or the name of a model on the Hugging Face hub: organisation/name"
-    raise RecipeError("there are no such weights", where=text, remedy=remedy)
+    raise RecipeError("there are no such weights", where=text, remedy=f"{near} else {remedy}" if near else remedy)
+
+
+def _near(path: Path) -> str:
+    """A question after the name most like that of `path`, of those that stand where it should; empty where none is like it."""
+    found = nearest(path.name, _entries(path.parent))
+    return f"did you mean {path.parent / found}?" if found else ""
+
+
+def _names_in(folder: Path) -> str:
+    names = _entries(folder)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"it has {', '.join(names[:_SHOWN])}{more}" if names else "it is empty"
+
+
+def _entries(folder: Path) -> list[str]:
+    """The names in a folder, in order; none where it cannot be read."""
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except OSError:
+        return []
 
 
 def _run_of(path: Path) -> tuple[Path, str | None] | None:

@@ -62,12 +62,31 @@ class Config:
 VARIANTS: dict[str, Config] = {"visual-words": Config()}
 
 
+# What the classifier's weights are called since they are a layer of their own; runs of before have the short names.
+_RENAMED = {name: f"classifier.{name}" for name in ("weight", "bias", "scale")}
+
+
+class Margins(nn.Module):
+    """A linear layer whose margins are multiplied by one number, `scale`, to logits. It starts at 0, the number at 1."""
+
+    scale: Tensor
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(classes, features))
+        self.bias = nn.Parameter(torch.zeros(classes))
+        self.register_buffer("scale", torch.ones(()))
+
+    def forward(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch class"]:
+        """Map histograms to logits."""
+        return self.scale * torch.addmm(self.bias, features, self.weight.T)
+
+
 class VisualWords(nn.Module):
     """Pictures to logits by way of words. The words start at random points, the classifier at 0."""
 
-    stages: ClassVar[dict[str, tuple[str, ...]]] = {"stem": ("words",), "head": ("weight", "bias", "scale")}
+    stages: ClassVar[dict[str, tuple[str, ...]]] = {"stem": ("words",), "head": ("classifier",)}
     words: Tensor
-    scale: Tensor
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -77,13 +96,17 @@ class VisualWords(nn.Module):
         self.patches = tuple(patch for patch in config.patches if patch <= config.size)
         cells = sum(4**level for level in range(config.pyramid))
         self.register_buffer("words", torch.rand(config.words, descriptors.LENGTH * self.planes) * 0.2)
-        self.register_buffer("scale", torch.ones(()))
-        self.weight = nn.Parameter(torch.zeros(config.classes, cells * config.words))
-        self.bias = nn.Parameter(torch.zeros(config.classes))
+        self.classifier = Margins(cells * config.words, config.classes)
+        self.register_load_state_dict_pre_hook(_with_own_names)
+
+    def own_name(self, name: str) -> str:
+        """What the classifier's weight is called that runs of before called `name`; the same for all others."""
+        return _RENAMED.get(name, name)
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:
         """Map images of the Config's size to logits."""
-        return self.scale * torch.addmm(self.bias, self.histograms(images), self.weight.T)
+        logits: Tensor = self.classifier(self.histograms(images))
+        return logits
 
     @torch.no_grad()
     def histograms(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch feature"]:
@@ -91,7 +114,7 @@ class VisualWords(nn.Module):
         if torch.compiler.is_compiling():
             return self._counted(*self._described(images))
         parts = [self._counted(*self._described(part)) for part in images.split(BLOCK)]
-        return torch.cat(parts) if parts else images.new_zeros(0, self.weight.shape[1])
+        return torch.cat(parts) if parts else images.new_zeros(0, self.classifier.weight.shape[1])
 
     @torch.no_grad()
     def start(self, batches: Batches) -> None:
@@ -125,9 +148,10 @@ class VisualWords(nn.Module):
             features.append(self.histograms(inputs[0]).cpu())
             targets.append(wanted.cpu())
         x, y = torch.cat(features).double().numpy(), torch.cat(targets).numpy()
-        weight, bias = _svm(x, y, classes=len(self.bias), c=self.config.c)
-        scale = _scale(x, y, classes=len(self.bias), c=self.config.c)
-        for tensor, fitted in ((self.weight, weight), (self.bias, bias), (self.scale, np.asarray(scale))):
+        head = self.classifier
+        weight, bias = _svm(x, y, classes=len(head.bias), c=self.config.c)
+        scale = _scale(x, y, classes=len(head.bias), c=self.config.c)
+        for tensor, fitted in ((head.weight, weight), (head.bias, bias), (head.scale, np.asarray(scale))):
             tensor.copy_(torch.from_numpy(fitted))
         message = f"{len(self.words)} visual words, {x.shape[1]} numbers a picture; a linear SVM a class on {len(x)} pictures"
         emit({"event": "model", "name": "visual-words", "words": len(self.words), "numbers": x.shape[1], "scale": scale, "message": message})
@@ -168,6 +192,13 @@ def _check(config: Config) -> None:
     if config.words < 1 or config.stride < 1 or not config.patches or any(patch < 4 or patch % 4 for patch in config.patches):
         found = f"words {config.words}, stride {config.stride}, patches {list(config.patches)}"
         raise RecipeError(f"no visual words can be made so: {found}", where="model.config", remedy="patches are multiples of 4, words and stride above 0")
+
+
+def _with_own_names(module: nn.Module, weights: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Give weights of before their present names, before they are loaded."""
+    for before, now in _RENAMED.items():
+        if f"{prefix}{before}" in weights:
+            weights[f"{prefix}{now}"] = weights.pop(f"{prefix}{before}")
 
 
 def _level_weight(level: int, levels: int) -> float:

@@ -7,7 +7,7 @@ containers and refuses everything else.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from sonde.errors import RecipeError, nearest
-from sonde.nn.stages import Bodied, Renamed, is_in, output_layers
+from sonde.nn.stages import Bodied, NewHead, Renamed, is_in, output_layers
 
 # Where a training script's checkpoint keeps its weights, and what wrappers put before each name.
 _INSIDE = ("state_dict", "model_state_dict", "model", "weights")
@@ -28,7 +28,10 @@ _IN_A_FOLDER = ("weights.safetensors", "model.safetensors", "pytorch_model.bin")
 AUXILIARY = ("aux1", "aux2", "AuxLogits")
 # Parts that a published network has in one use and not in another: BERT's pooler, and its heads of pre-training and of questions.
 PER_USE = ("bert.pooler", "cls", "qa_outputs")
-_SHOWN = 8
+# Of each kind of thing that does not fit so many are listed.
+_SHOWN = 5
+# Numbers that batch norms count batches with: older files lack them, and nothing is computed from them.
+_COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Loaded:
     @property
     def message(self) -> str:
         """One sentence for the log."""
-        said = [f"{self.taken} tensors taken from {self.where}"]
+        said = [f"{self.taken} tensor{'s' if self.taken != 1 else ''} taken from {self.where}"]
         if self.fresh:
             said.append(f"{', '.join(self.fresh)} start anew" + (f", but for {self.kept} rows kept" if self.kept else ""))
         if self.unused:
@@ -69,14 +72,14 @@ def fill(
     where: str,
     new_head: bool = False,
     rows: Mapping[int, int] | None = None,
-    advice: str = "",
+    advice: Callable[[], str] | None = None,
 ) -> Loaded:
     """Put named tensors into `model`.
 
     Every tensor of the model must be there with its shape, and the other way round, but for the classifier: its last layer stays
     as drawn where the numbers of outputs differ, where it is built otherwise, or with `new_head`; so do auxiliary classifiers,
     which either side may lack. `rows` (row of the model → row of the file) of such a last layer are kept all the same. Raises
-    RecipeError that lists what does not fit with the nearest names, and then says `advice`.
+    RecipeError that lists what does not fit with the nearest names, and then says `advice`, which is asked for only then.
 
     A detector or segmenter (`Bodied`) also takes the weights of the classifier that its body is of; all else then stays as drawn.
     """
@@ -84,28 +87,26 @@ def fill(
     if isinstance(model, Bodied) and not found.keys() & own.keys():
         return _fill_body(model, model.body_keys(), found, where=where, advice=advice)
     fresh, unused = _classifiers(found, own, model, new_head=new_head)
-    rest = {name: tensor for name, tensor in found.items() if not is_in(name, unused)}
+    rest = {name: tensor for name, tensor in found.items() if not is_in(name, unused) and (name in own or not name.endswith(_COUNTER))}
     problems = _missing(rest, own, fresh) + _extra(rest, own) + _misshaped(rest, own, fresh)
     if problems:
-        shown = problems[:_SHOWN] + ([f"… and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else [])
-        remedy = advice or "use weights of this very model, or set model.… to the sizes they were trained with"
-        raise RecipeError("these weights do not fit the model:\n  " + "\n  ".join(shown), where=where, remedy=remedy)
+        remedy = advice() if advice is not None else "use weights of this very model, or set model.… to the sizes they were trained with"
+        raise RecipeError("these weights do not fit the model:\n  " + "\n  ".join(problems), where=where, remedy=remedy)
     taken = {name: tensor for name, tensor in rest.items() if name not in fresh}
-    kept = _kept(found, own, fresh, rows or {})
+    kept = _kept(found, own, model, fresh, rows or {})
     model.load_state_dict(taken | kept, strict=False)
     return Loaded(where, len(taken), fresh, tuple(sorted(set(unused))), len(rows or {}) if kept else 0)
 
 
-def _fill_body(model: nn.Module, names: Mapping[str, str], found: dict[str, Tensor], *, where: str, advice: str) -> Loaded:
+def _fill_body(model: nn.Module, names: Mapping[str, str], found: dict[str, Tensor], *, where: str, advice: Callable[[], str] | None) -> Loaded:
     """Put a classifier's weights into the body that `names` (own name → the classifier's) describes."""
     own = model.state_dict()
     body = {name: own[name] for name in names}
     taken = {name: found[theirs] for name, theirs in names.items() if theirs in found}
     problems = _missing(taken, body, ()) + _misshaped(taken, body, ())
     if problems:
-        shown = problems[:_SHOWN] + ([f"… and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else [])
-        remedy = advice or "use weights of this very model, or of a classifier with the same body"
-        raise RecipeError("these weights fit neither the model nor its body:\n  " + "\n  ".join(shown), where=where, remedy=remedy)
+        remedy = advice() if advice is not None else "use weights of this very model, or of a classifier with the same body"
+        raise RecipeError("these weights fit neither the model nor its body:\n  " + "\n  ".join(problems), where=where, remedy=remedy)
     model.load_state_dict(taken, strict=False)
     fresh = tuple(dict.fromkeys(name.partition(".")[0] for name in own if name not in names))
     used = set(names.values())
@@ -125,8 +126,8 @@ def read(path: Path) -> dict[str, Tensor]:
     if head[8:] == b"{":
         try:
             return safetensors.torch.load_file(path)
-        except safetensors.SafetensorError as error:
-            raise _damaged(path, str(error)) from None
+        except safetensors.SafetensorError:
+            raise _damaged(path) from None
     what = "this is neither a safetensors nor a PyTorch file"
     raise RecipeError(what, where=str(path), remedy="give --weights a .safetensors, .pt, .pth or .bin file of weights")
 
@@ -150,14 +151,15 @@ def _torch_file(path: Path) -> Any:
             what = "this file holds more than weights: loading all of it would run code from the file, and is refused"
             remedy = "ask its author for a safetensors file, or save model.state_dict() alone from a program that you trust"
             raise RecipeError(what, where=str(path), remedy=remedy) from None
-        raise _damaged(path, said) from None
-    except (RuntimeError, EOFError, ValueError, OSError, KeyError, AttributeError) as error:
-        raise _damaged(path, str(error)) from None
+        raise _damaged(path) from None
+    except (RuntimeError, EOFError, ValueError, OSError, KeyError, AttributeError):
+        raise _damaged(path) from None
 
 
-def _damaged(path: Path, said: str) -> RecipeError:
-    reason = (said.strip().splitlines() or ["the file ends too early"])[0]
-    return RecipeError(f"these weights are damaged or incomplete ({reason})", where=str(path), remedy="fetch the file again")
+def _damaged(path: Path) -> RecipeError:
+    """What a library says of such a file is about its own insides; the size tells a reader whether all of it came."""
+    what = f"this file of weights is cut short or damaged; it has {path.stat().st_size:,} bytes"
+    return RecipeError(what, where=str(path), remedy="compare with the size that it has at its source, and fetch it again")
 
 
 def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
@@ -217,39 +219,59 @@ def _below(prefix: str, names: Iterable[str]) -> list[str]:
 
 def _other_outputs(theirs: Tensor, own: Tensor) -> bool:
     """Whether two tensors differ in their first length, the number of outputs, alone."""
-    return theirs.ndim > 0 and theirs.ndim == own.ndim and theirs.shape[0] != own.shape[0] and theirs.shape[1:] == own.shape[1:]
+    return theirs.ndim > 0 and _same_features(theirs, own) and theirs.shape[0] != own.shape[0]
 
 
-def _kept(found: dict[str, Tensor], own: dict[str, Tensor], fresh: tuple[str, ...], rows: Mapping[int, int]) -> dict[str, Tensor]:
-    """The last layers that start anew, with some rows of the file's. A layer with other inputs has no rows to keep."""
+def _kept(
+    found: dict[str, Tensor], own: dict[str, Tensor], model: nn.Module, fresh: tuple[str, ...], rows: Mapping[int, int]
+) -> dict[str, Tensor]:
+    """The last layers that start anew, with some rows of the file's, and with the one number that multiplies them all.
+
+    A layer with other inputs has no rows to keep, nor has one behind hidden layers, which are drawn anew as well.
+    """
     new, old = list(rows.keys()), list(rows.values())
+    hidden = tuple(layer for layer in output_layers(model) if isinstance(model.get_submodule(layer), NewHead))
     kept: dict[str, Tensor] = {}
-    for name in fresh if rows else ():
-        theirs = found.get(name)
-        if theirs is not None and theirs.ndim > 0 and theirs.shape[1:] == own[name].shape[1:]:
-            kept[name] = own[name].clone()
-            kept[name][new] = theirs[old].to(own[name].dtype)
+    for layer in dict.fromkeys(name.rpartition(".")[0] for name in fresh) if rows else ():
+        names = [name for name in fresh if name.rpartition(".")[0] == layer]
+        if is_in(layer, hidden) or not all(name in found and _same_features(found[name], own[name]) for name in names):
+            continue
+        for name in names:
+            kept[name] = found[name].to(own[name].dtype)
+            if own[name].ndim:
+                kept[name] = own[name].clone()
+                kept[name][new] = found[name][old].to(own[name].dtype)
     return kept
 
 
+def _same_features(theirs: Tensor, own: Tensor) -> bool:
+    """Whether two tensors differ in their first length, the number of outputs, at most."""
+    return theirs.ndim == own.ndim and theirs.shape[1:] == own.shape[1:]
+
+
 def _missing(found: dict[str, Tensor], own: dict[str, Tensor], fresh: tuple[str, ...]) -> list[str]:
-    # Older checkpoints of batch norms do not count batches.
-    names = [name for name in own if name not in found and name not in fresh and not name.endswith("num_batches_tracked")]
+    names = [name for name in own if name not in found and name not in fresh and not name.endswith(_COUNTER)]
     left = [name for name in found if name not in own]
-    return [f"{name} is missing" + _like(name, left) for name in names]
+    return _some([f"{name} is missing" + _like(name, left) for name in names], "are missing")
 
 
 def _extra(found: dict[str, Tensor], own: dict[str, Tensor]) -> list[str]:
-    free = [name for name in own if name not in found]
-    return [f"{name} is not in the model" + _like(name, free) for name in found if name not in own]
+    free = [name for name in own if name not in found and not name.endswith(_COUNTER)]
+    return _some([f"{name} is not in the model" + _like(name, free) for name in found if name not in own], "are not in the model")
 
 
 def _misshaped(found: dict[str, Tensor], own: dict[str, Tensor], fresh: tuple[str, ...]) -> list[str]:
-    return [
+    lines = [
         f"{name} is {_size(tensor)} in the file and {_size(own[name])} in the model"
         for name, tensor in found.items()
         if name in own and name not in fresh and tensor.shape != own[name].shape
     ]
+    return _some(lines, "have other shapes")
+
+
+def _some(lines: list[str], what: str) -> list[str]:
+    """The first lines of one kind, and how many more `what`: each kind has its share, so that none hides another."""
+    return lines if len(lines) <= _SHOWN else [*lines[:_SHOWN], f"… and {len(lines) - _SHOWN} more {what}"]
 
 
 def _like(name: str, names: list[str]) -> str:
