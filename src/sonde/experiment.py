@@ -27,7 +27,7 @@ from sonde.finetune.source import Source, open_source
 from sonde.nn.batch_norm import BatchNorm
 from sonde.nn.noise import NoisyInputs
 from sonde.nn.normalise import normaliser
-from sonde.nn.prepared import Prepared
+from sonde.nn.prepared import Prepared, starter
 from sonde.nn.stages import chosen_stages
 from sonde.recipe import Recipe
 from sonde.recipes.defaults import Facts, complete
@@ -176,9 +176,15 @@ def _freeze(model: Prepared, recipe: Recipe, begun: dict[str, Any]) -> tuple[dic
         return begun, ()
     model.freeze(frozen)
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    of = "the weights that they came with" if recipe.model.weights is not None else "their random start, as there are no --weights"
-    norms = "; batch norms in them keep their running averages" if any(isinstance(module, BatchNorm) for module in network.modules()) else ""
-    said = f"{', '.join(frozen)} {'is' if len(frozen) == 1 else 'are'} frozen at {of}; {trained:,} parameters are trained{norms}"
+    one = len(frozen) == 1
+    if recipe.model.weights is not None:
+        of = f"the weights that {'it' if one else 'they'} came with"
+    elif starter(model) is not None:
+        of = "what is made from the training pictures before the first step"
+    else:
+        of = f"{'its' if one else 'their'} random start, as there are no --weights"
+    norms = f"; batch norms in {'it' if one else 'them'} keep their running averages" if any(isinstance(part, BatchNorm) for part in network.modules()) else ""
+    said = f"{', '.join(frozen)} {'is' if one else 'are'} frozen at {of}; {trained:,} parameters are trained{norms}"
     return begun | {"frozen": list(frozen), "trained_parameters": trained}, (said,)
 
 

@@ -234,3 +234,9 @@ def test_a_new_head_is_refused_where_it_cannot_be() -> None:
     for wrong in (0, -1, "wide", [8, 0], True):
         with pytest.raises(RecipeError, match=r"model\.new_head = .*: these are no widths\n.*new_head=\[256,64\]"):
             models.build("resnet20", TINY | {"new_head": wrong})
+
+
+def test_frozen_words_are_those_of_the_pictures(data: Path, tmp_path: Path) -> None:
+    start = recipe(data, model={"name": "visual-words", "config": {"words": 5, "solver": "gradient"}, "freeze": ("body",)})
+    run = trained(start.replace(data={"size": 16}), tmp_path / "run")
+    assert "stem is frozen at what is made from the training pictures before the first step" in notes(run)
