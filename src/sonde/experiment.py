@@ -257,7 +257,7 @@ def network_config(recipe: Recipe, sizes: dict[str, Any], outputs: int) -> dict[
                 remedy="use softmax-regression or mlp",
             )
         filled["outputs"] = 1
-    return models.full_table(name, {**recipe.model.config, **filled})
+    return models.full_table(name, recipe.model.config, of_data=filled)
 
 
 def encode(dataset: Dataset, preparation: Any, target: Any, recipe: Recipe, world: World) -> dict[Part, PartData]:

@@ -90,7 +90,7 @@ def train(recipe: Recipe, *, data: Any = None, out: Path | None = None, listen: 
     with join(recipe.training.device) as world:
         started = time.monotonic()
         experiment = prepare(recipe, data, world)
-        _check_augmentation(experiment)
+        experiment = replace(experiment, notes=experiment.notes + _check_augmentation(experiment, recipe))
         folder = Path(world.share(str(record.new_folder(record.name_of(recipe, data), out)) if world.main else None))
         with record.locked(folder, world):
             if world.main:
@@ -181,8 +181,8 @@ def _fit(
     return run
 
 
-def _check_augmentation(experiment: Experiment) -> None:
-    """Raises RecipeError where these data, this task or this model do not go with it."""
+def _check_augmentation(experiment: Experiment, asked: Recipe) -> tuple[str, ...]:
+    """What is to be said of it, with the recipe that was asked for. Raises RecipeError where these data, this task or this model do not go with it."""
     task = experiment.recipe.task.name
     mixable = task in tasks.MIXING and own_losses(experiment.model) is None
     names, kind = experiment.recipe.data.augment or (), experiment.dataset.content.kind
@@ -191,6 +191,14 @@ def _check_augmentation(experiment: Experiment) -> None:
     if kind == "boxes" and steps is not None and part.columns.targets is not None:
         few = part.index[: augment.TRIED]
         steps.check_boxes(boxes_of(part.columns, few), torch.from_numpy(few))
+    wanted = ", ".join(name for name in asked.data.augment or () if name != augment.NONE)
+    if not wanted or experiment.recipe.training.epochs != 0:
+        return ()
+    # A note, as a recipe's augmentation is not what was asked for where another model, or --epochs 0, takes its place.
+    why = "there are no epochs to augment pictures in"
+    if asked.training.epochs is None:
+        why = f"{experiment.recipe.model.name} is fitted to the pictures as they are, without epochs (--epochs 20 has some)"
+    return (f"{why}, so that {wanted} changes nothing",)
 
 
 def _seen(experiment: Experiment, world: World) -> Experiment:

@@ -67,7 +67,15 @@ def test_hours_at_a_given_speed(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     ("words", "said"),
     [
         (["resnet81"], "did you mean 'resnet18'?"),
-        (["lenet", "--peak", "0"], "--peak is 0"),
+        (["lenet", "--peak", "0"], "--peak is 0.0\n  → give a finite number above 0, such as --peak 1e12"),
+        (["lenet", "--peak", "-1e12"], "--peak is -1000000000000.0\n  → give a finite number above 0"),
+        (["lenet", "--peak", "inf"], "sonde cost: --peak is inf\n  → give a finite number above 0"),
+        (["lenet", "--peak", "nan"], "--peak is nan"),
+        (["lenet", "--peak", "1e12", "--bandwidth", "inf"], "--bandwidth is inf\n  → give a finite number above 0, such as --bandwidth 1e12"),
+        (["lenet", "--peak", "1e12", "--examples", "-5"], "sonde cost: --examples is -5\n  → give at least 1"),
+        (["lenet", "--peak", "1e12", "--examples", "0"], "--examples is 0"),
+        (["lenet", "--peak", "1e12", "--depth", "0"], "sonde cost: --depth is 0\n  → give at least 1, for the outermost modules"),
+        (["lenet", "--peak", "1e12", "--depth", "-2"], "--depth is -2"),
         (["lenet", "--optimizer", "adamm"], "did you mean 'adam"),
         (["nowhere.at:all", "--input", "3x8x8"], "there is no module 'nowhere'"),
         (["lenet", "--input", "1x4x4"], "12×12"),
@@ -76,6 +84,121 @@ def test_hours_at_a_given_speed(capsys: pytest.CaptureFixture[str], tmp_path: Pa
 def test_mistakes(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cost", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+SILENT = """
+from torch import nn
+
+
+class Silent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(8, 2)
+
+    def forward(self, x):
+        self.layer(x)
+"""
+
+
+NO_TIME, NO_STEP = "forward –, training step –\n", r"training step –, forward [\d.]+ ms\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "floor", "measured"),
+    [
+        (["torch.nn:Identity"], NO_TIME, NO_STEP),
+        (["torch.nn:Flatten"], NO_TIME, NO_STEP),
+        (["torch.nn:ReLU"], NO_TIME, NO_STEP),  # nothing is multiplied, and memory is without limit
+        (["torch.nn:ReLU", "--bandwidth", "1e10"], r"forward 0\.000205 ms, training step 0\.000205 ms \(.* examples/s\)\n", NO_STEP),
+        (["silent_sample:Silent"], r"forward 5.12e-07 ms, training step 5.12e-07 ms \(.* examples/s\)\n", NO_STEP),
+        (["torch.nn:BatchNorm1d", "--set", "num_features=8"], NO_TIME, r"training step [\d.]+ ms, forward [\d.]+ ms: 0% of"),
+    ],
+)
+def test_where_nothing_is_computed_there_is_no_time(
+    words: list[str], floor: str, measured: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "silent_sample.py").write_text(SILENT)
+    monkeypatch.chdir(tmp_path)
+    words = ["cost", *words, "--input", "8", "--peak", "1e12"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert re.search(f"\nat least         {floor}", out), out
+    assert main([*words, "--measure", "--examples", "3", "--out", "cost.html"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(f"\nmeasured         {measured}", out), out
+    assert re.search(r"\n3 examples  forward (–|[\d.e-]+ ms), training (–|[\d.e-]+ ms), at least\n", out), out
+    assert "What" in (tmp_path / "cost.html").read_text(encoding="utf-8")
+    found = document(capsys, *words, "--measure")
+    assert found["measured"]["forward_seconds"] > 0
+    assert (found["measured"]["step_seconds"] == 0) == (measured == NO_STEP)
+
+
+@pytest.mark.parametrize(("threads", "said"), [(1, "a processor, 1 thread"), (2, "a processor, 2 threads")])
+def test_one_thread_is_one(threads: int, said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = machines.Machine("a processor", "cpu", threads, "2.13", "2026-01-01", 1e11, 2e10, (), Pair(1.0, 10.0), Pair(1.0, 100.0))
+    monkeypatch.setenv("SONDE_CACHE", str(tmp_path))
+    monkeypatch.setattr(machines, "measure", lambda device: known)
+    monkeypatch.setattr("sonde.cli.cost._predicted", lambda bill: {"step_seconds": 0.001})  # not what this is about, and a minute
+    assert main(["cost", "lenet", "--out", str(tmp_path / "cost.html")]) == 0
+    assert f"\nmachine          {said}: 100.0 billion" in capsys.readouterr().out
+    assert f"The roof is that of {said}." in (tmp_path / "cost.html").read_text(encoding="utf-8")
+
+
+def test_the_courses_numbers_of_alexnet_and_googlenet(capsys: pytest.CaptureFixture[str]) -> None:
+    """C4: the course's single tower and torchvision's form. C7: the first block of GoogLeNet, biases aside."""
+    course = document(capsys, "cost", "alexnet-course", "--batch", "1", *MACHINE)
+    assert (course["parameters"], course["multiply_adds"]) == (46_787_978, 1_005_890_688)
+    assert (course["inputs"], course["sizes"]) == (["3×224×224"], {"channels": 3, "size": 224, "classes": 10})
+    assert document(capsys, "cost", "alexnet", "--set", "model.classes=10", "--batch", "1", *MACHINE)["parameters"] == 57_044_810
+    googlenet = document(capsys, "cost", "googlenet-paper", "--batch", "1", *MACHINE)
+    before = next(layer for layer in googlenet["layers"] if layer["path"] == "inception3a.branch4.0")
+    assert before["output"] == [1, 192, 28, 28]  # the block's pooling leaves its input as large as it is
+    block = [layer for layer in googlenet["layers"] if layer["path"].startswith("inception3a.") and layer["type"] == "Conv2d"]
+    assert [layer["output"][1] for layer in block] == [64, 96, 128, 16, 32, 32]
+    assert sum(layer["parameters"] - layer["output"][1] for layer in block) == 163_328
+    assert sum(layer["multiply_adds"] for layer in block) == 128_049_152
+
+
+ATTENTION = """
+import torch
+from torch import nn
+
+
+class SelfAttention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(32, 4, batch_first=True)
+
+    def forward(self, x):
+        return self.attention(x, x, x)[0]
+
+
+class Whitened(nn.Module):
+    def forward(self, x):
+        return torch.linalg.qr(x).Q
+"""
+
+
+def test_attention_and_what_is_not_counted(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "attention_sample.py").write_text(ATTENTION)
+    monkeypatch.chdir(tmp_path)
+    assert document(capsys, "cost", "attention_sample:SelfAttention", "--input", "10x32", *MACHINE)["multiply_adds"] == 47_360
+    words = ["--set", "embed_dim=32", "--set", "num_heads=4", "--set", "batch_first=true", *MACHINE]
+    assert document(capsys, "cost", "torch.nn:MultiheadAttention", *["--input", "10x32"] * 3, *words)["multiply_adds"] == 47_360
+    words = ["--set", "d_model=32", "--set", "nhead=4", "--set", "dim_feedforward=64", "--set", "batch_first=true", *MACHINE]
+    assert document(capsys, "cost", "torch.nn:TransformerEncoderLayer", "--input", "10x32", *words)["multiply_adds"] == 88_320
+    assert main(["cost", "attention_sample:Whitened", "--input", "8x4", *MACHINE]) == 0
+    assert "\nnote: multiply-adds of these operations are not counted: linalg_qr\n" in capsys.readouterr().out
+
+
+def test_a_recipe_is_counted_as_it_trains(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cost", "mnist-vgg11", "--peak", "1e12"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("recipe mnist-vgg11 on 1×28×28 (channels 1, size 28, classes 10), batch 128, adamw\n")
+    assert "note:" not in out and "parameters       445,482\n" in out
+    assert main(["cost", "adult-mlp", "--peak", "1e12"]) == 0
+    out = capsys.readouterr().out
+    assert "\nnote: the recipe's data are not read, so this is assumed: numbers 784, outputs 10; --input and --set say otherwise\n" in out
 
 
 def test_systolic(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

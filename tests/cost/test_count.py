@@ -13,10 +13,22 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sonde.cost.account import Cost, account
 from sonde.cost.source import Input, Source, find
+from sonde.errors import RecipeError
 
 
 def bill(build: Callable[[], nn.Module], *shapes: tuple[int, ...], batch: int = 4, dtype: torch.dtype = torch.float32) -> Cost:
     return account(Source("test", "test", build, tuple(Input(shape, dtype) for shape in shapes), own=False), batch=batch)
+
+
+class SelfAttention(nn.Module):
+    """PyTorch's layer where queries, keys and values are one: in evaluation it would go the fast path."""
+
+    def __init__(self, *, weights: bool) -> None:
+        super().__init__()
+        self.attention, self.weights = nn.MultiheadAttention(32, 4, batch_first=True), weights
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(x, x, x, need_weights=self.weights)[0]
 
 
 @pytest.mark.parametrize(
@@ -34,11 +46,18 @@ def bill(build: Callable[[], nn.Module], *shapes: tuple[int, ...], batch: int = 
         (lambda: nn.RNN(5, 8, bidirectional=True, batch_first=True), (3, 5), 2 * 3 * 8 * (5 + 8)),
         (lambda: nn.LSTMCell(5, 8), (5,), 4 * 8 * (5 + 8)),
         (lambda: nn.BatchNorm1d(9), (9,), 0),
+        # 47,360: into queries, keys and values, and out; queries by keys, and the weights by values
+        (lambda: SelfAttention(weights=True), (10, 32), 10 * 32 * (3 * 32 + 32) + 2 * 10 * 10 * 32),
+        (lambda: SelfAttention(weights=False), (10, 32), 10 * 32 * (3 * 32 + 32) + 2 * 10 * 10 * 32),
+        (lambda: nn.MultiheadAttention(32, 4, batch_first=True), [(10, 32)] * 3, 10 * 32 * (3 * 32 + 32) + 2 * 10 * 10 * 32),
+        (lambda: nn.TransformerEncoderLayer(32, 4, 64, batch_first=True), (10, 32), 10 * 32 * (3 * 32 + 32) + 2 * 10 * 10 * 32 + 2 * 10 * 32 * 64),
+        (lambda: nn.Bilinear(6, 5, 7), [(6,), (5,)], 7 * 5 * (6 + 1)),  # xᵀW, then by y
     ],
 )
-def test_layers_in_closed_form(layer: Callable[[], nn.Module], shape: tuple[int, ...], expected: int) -> None:
-    found = bill(layer, shape)
+def test_layers_in_closed_form(layer: Callable[[], nn.Module], shape: tuple[int, ...] | list[tuple[int, ...]], expected: int) -> None:
+    found = bill(layer, *(shape if isinstance(shape, list) else [shape]))
     assert found.multiply_adds == expected
+    assert found.notes == ()
     if expected:
         assert expected <= found.backward <= 2 * expected  # the input itself needs no gradient
 
@@ -66,6 +85,113 @@ def test_functional_code_is_counted() -> None:
     attention = 2 * 2 * 7 * 7 * 8
     assert found.multiply_adds == 4 * 6 * 5 + 6 * 6 * 4 + attention + 3 * 2 * 5 * 2 * 9
     assert [layer.path for layer in found.layers] == ["(itself)"]
+
+
+class Mapped(nn.Module):
+    """A function of one input times a weight, so that there are gradients."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function, self.weight = function, nn.Parameter(torch.ones(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x * self.weight)
+
+
+@pytest.mark.parametrize(
+    ("function", "rows", "expected", "backward"),
+    [
+        (lambda x: torch.cdist(x, x), 4, 4 * 4 * 6, 2 * 4 * 4 * 6),  # computed by differences
+        (lambda x: torch.cdist(x, x), 30, 30 * 30 * 6, 2 * 30 * 30 * 6),  # of more than 25 by a matrix product: as many by definition
+        (lambda x: torch.cdist(x, x, p=1.0), 30, 0, 0),
+        (lambda x: torch.stack([torch.pdist(each) for each in x]), 4, 6 * 6, 6 * 6),
+        (lambda x: torch.zeros(len(x), 6, 6).baddbmm_(x.mT, x), 4, 6 * 6 * 4, 2 * 6 * 6 * 4),
+        (lambda x: torch.stack([torch.zeros(6, 6).addmm_(each.T, each) for each in x]), 4, 6 * 6 * 4, 2 * 6 * 6 * 4),
+        (lambda x: torch.stack([torch.addr(torch.zeros(6, 6), each[0], each[1]) for each in x]), 4, 6 * 6, 2 * 6 * 6),
+        (lambda x: x.mT @ torch.outer(x[0, :, 0], x[0, 0]), 4, 6 * 4 * 6, None),  # an outer product is a multiplication without an addition
+    ],
+)
+def test_other_products_in_closed_form(function: Callable[[Tensor], Tensor], rows: int, expected: int, backward: int | None) -> None:
+    found = bill(lambda: Mapped(function), (rows, 6))
+    assert found.multiply_adds == expected
+    assert backward is None or found.backward == backward
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("function", "named"),
+    [
+        (lambda x: torch.linalg.qr(x).R, "linalg_qr"),
+        (lambda x: torch.linalg.inv(x.mT @ x), "linalg_inv_ex"),
+        (lambda x: torch.linalg.solve(x.mT @ x, x.mT), "_linalg_solve_ex"),
+        (lambda x: torch.linalg.cholesky(x.mT @ x), "linalg_cholesky_ex"),
+        (lambda x: torch.linalg.svd(x).S, "_linalg_svd"),
+        (lambda x: torch.fft.rfft(x).abs(), "_fft_r2c"),
+        (lambda x: torch.conv_tbc(x, torch.ones(3, 6, 2), torch.ones(2)), "conv_tbc"),
+        (lambda x: torch.linalg.vector_norm(x, dim=1), None),
+        (lambda x: torch.linalg.cross(x[..., :3], x[..., 3:]), None),
+        (lambda x: F.interpolate(x[:, None], scale_factor=2.0, mode="bilinear"), None),
+    ],
+)
+def test_what_multiplies_and_is_not_counted_is_named(function: Callable[[Tensor], Tensor], named: str | None) -> None:
+    notes = bill(lambda: Mapped(function), (8, 6)).notes
+    if named is None:
+        assert notes == ()
+    else:
+        assert notes[-1].startswith("multiply-adds of these operations are not counted: ")
+        assert named in notes[-1].partition(": ")[2].split(", ")
+
+
+def test_operations_of_other_packages_are_named() -> None:
+    """Even one that is named as a product of PyTorch's is not taken for it."""
+
+    @torch.library.custom_op("sonde_tests::mm", mutates_args=())
+    def product(x: Tensor, y: Tensor) -> Tensor:
+        return x @ y
+
+    product.register_fake(lambda x, y: x.new_empty(x.shape[0], y.shape[1]))
+
+    class Foreign(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return product(x, x.T)
+
+    found = bill(Foreign, (6,))
+    assert found.multiply_adds == 0
+    assert found.notes == ("of these operations of other packages it is not known what they compute, and nothing is counted: sonde_tests::mm",)
+
+
+def test_inference_mode_inside_a_forward_is_counted() -> None:
+    """There PyTorch hands on layers in one piece, as no autograd takes them apart."""
+
+    class Frozen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense, self.filter = nn.Linear(6, 4), nn.Conv1d(3, 5, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.inference_mode():
+                return torch.matmul(self.filter(self.dense(x)), torch.ones(4, 2))
+
+    found = bill(Frozen, (3, 6))
+    assert found.multiply_adds == 3 * 6 * 4 + 4 * 5 * 3 + 5 * 4 * 2
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_fast_path_of_attention_is_as_before(enabled: bool) -> None:
+    def layer() -> nn.Module:
+        return nn.TransformerEncoderLayer(32, 4, 64, batch_first=True)
+
+    before = torch.backends.mha.get_fastpath_enabled()
+    try:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+        bill(layer, (10, 32))
+        assert torch.backends.mha.get_fastpath_enabled() is enabled
+        with pytest.raises(RecipeError):
+            bill(layer, (10, 31))
+        assert torch.backends.mha.get_fastpath_enabled() is enabled
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def test_backward_counts_both_gradients_and_only_one_of_the_first_layer() -> None:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from sonde import models
 from sonde.cost.account import account, count, folded
-from sonde.cost.source import find, parse_input
+from sonde.cost.source import PICTURES, find, parse_input
+from sonde.data.assemble import assemble
+from sonde.data.open import known_sets
+from sonde.data.prepare.fit import fit_preparation
+from sonde.data.prepare.target import fit_target
 from sonde.errors import SondeError
+from sonde.experiment import network_config
+from sonde.recipe import Recipe
+from sonde.recipes import RECIPES, load
 
 MODULE = '''
 import torch
@@ -79,6 +90,124 @@ def test_a_recipe_brings_model_optimiser_and_batch() -> None:
     assert account(find("mnist-mlp", settings={"model.width": 32}), batch=2).parameters < account(find("mnist-mlp"), batch=2).parameters
 
 
+# Set → (channels, side, classes), from the line about it that users read: "28 × 28 grey, 10 classes". Photographs of varied sizes are learnt from at 96.
+SAID = {
+    name: (3 if "photographs" in line else 1, int(found[1] or 96), int(found[2]))
+    for name, line in known_sets().items()
+    if (found := re.search(r"(?:(\d+) × \d+[^,]*|of varied sizes), (\d+) classes", line)) is not None
+}
+
+
+def named(name: str) -> str:
+    """The model of the recipe, or nothing."""
+    return load(name).model.name or ""
+
+
+PICTURED = [name for name in RECIPES if named(name) and (models.accepts(named(name)) == "images" or load(name).data.path in SAID)]
+CLASSIFYING = [name for name in PICTURED if not models.sees_scenes(named(name))]
+
+
+def test_the_listing_finds_the_recipes() -> None:
+    assert set(SAID) == {"digits", "mnist", "fashion-mnist", "cifar10", "flowers"} == {name for name in PICTURES if name in SAID}
+    assert {"mnist-mlp", "mnist-vgg11", "cifar10-googlenet", "flowers-wide-resnet50-2", "visual-words-flowers", "digits"} < set(CLASSIFYING)
+
+
+def trained(chosen: Recipe, sizes: dict[str, Any], outputs: int) -> int:
+    """Parameters of the network that the recipe trains on data of such sizes."""
+    with torch.device("meta"):
+        network = models.build(chosen.model.name or "", network_config(chosen, sizes, outputs))
+    return sum(weight.numel() for weight in network.parameters())
+
+
+@pytest.mark.parametrize("name", CLASSIFYING)
+def test_a_recipe_of_pictures_is_counted_as_it_trains(name: str) -> None:
+    chosen = load(name).replace(task={"name": "classification"})
+    channels, side, classes = SAID[chosen.data.path or ""]
+    channels, side = chosen.data.channels or channels, chosen.data.size or side
+    found = find(name)
+    assert math.prod(found.inputs[0].shape) == channels * side**2
+    assert count(found)[0] == trained(chosen, {"channels": channels, "size": side}, classes)
+    assert found.notes == ()
+
+
+def test_recipes_at_sizes_known_from_elsewhere() -> None:
+    assert count(find("mnist-mlp")) == (203_530, 784 * 256 + 256 * 10)
+    assert count(find("mnist-lenet")) == count(find("mnist-lenet-original")) == (61_706, 416_520)
+    assert count(find("cifar10-resnet20"))[0] == 269_722
+    assert count(find("resnet18-cifar10"))[0] == 11_173_962  # ResNet-18 of 3×3 in front, with 10 classes
+
+
+@pytest.mark.parametrize("path", [name for name in PICTURES if name != "fashion-mnist"])
+def test_what_is_known_of_the_sets_is_so(path: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Against what a training finds in the data, for the set by itself and each recipe for it."""
+    if path != "digits":
+        request.getfixturevalue("sonde_data")
+    usual = {"camvid": "u-net", "coco-tiny": "yolo-small", "raccoon": "yolo-small", "bccd": "yolo-small"}.get(path, "resnet18")
+    plain = Recipe().replace(data={"path": path}, model={"name": usual})
+    dataset = assemble(plain)
+    train, task, targets = dataset.parts["train"], dataset.inferred.task, dataset.inferred.targets
+    fitted: dict[tuple[int | None, int | None], tuple[dict[str, Any], int]] = {}
+    for chosen in [plain, *(load(name) for name in PICTURED if load(name).data.path == path)]:
+        chosen = chosen.replace(task={"name": task}, data={"target": targets})
+        key = chosen.data.size, chosen.data.channels
+        if key not in fitted:
+            preparation = fit_preparation(dataset.content, train, chosen.data, task=task, targets=targets, options=chosen.task.options)
+            scenes = preparation if task in models.SCENES else None
+            target = fit_target(task, chosen.task.options, train, targets, data=chosen.data, scenes=scenes)
+            fitted[key] = preparation.sizes, target.outputs
+        sizes, outputs = fitted[key]
+        (tmp_path / "chosen.toml").write_text(chosen.toml(), encoding="utf-8")
+        found = find(str(tmp_path / "chosen.toml"))
+        assert math.prod(found.inputs[0].shape) == sizes["channels"] * sizes["size"] ** 2
+        with torch.device("meta"):
+            assert sum(weight.numel() for weight in found.build().parameters()) == trained(chosen, sizes, outputs)
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "sizes", "assumed"),
+    [
+        ('[data]\npath = "cifar10"\nsize = 64\nchannels = 1\n[model]\nname = "resnet18"', (1, 64, 64), {"classes": 10}, None),
+        ('[data]\npath = "mnist"\nsize = 14\n[model]\nname = "mlp"', (196,), {"outputs": 10}, None),
+        ('[data]\npath = "bccd"\nsize = 300\n[model]\nname = "ssd-small"', (3, 320, 320), {"classes": 3}, "pictures are counted as squares"),
+        ('[data]\npath = "my/pictures"\nsize = 64\n[model]\nname = "resnet18"', (3, 64, 64), {"classes": 1000}, "assumed: channels 3, classes 1000;"),
+        ('[model]\nname = "resnet18"', (3, 224, 224), {"classes": 1000}, "assumed: channels 3, size 224, classes 1000;"),
+        ('[data]\npath = "digits"\n[task]\nname = "regression"\n[model]\nname = "mlp"', (64,), {"outputs": 10}, "assumed: outputs 10;"),
+    ],
+)
+def test_what_a_recipe_says_of_its_data(text: str, shape: tuple[int, ...], sizes: dict[str, int], assumed: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(text + "\n", encoding="utf-8")
+    found = find(str(file))
+    assert found.inputs[0].shape == shape
+    assert {key: found.sizes[key] for key in sizes} == sizes
+    assert (assumed is None) == (not found.notes)
+    assert assumed is None or assumed in found.notes[0]
+    assert account(found, batch=1).notes == found.notes
+
+
+def test_what_only_the_data_could_say_is_assumed_aloud() -> None:
+    assert "assumed: numbers 784, outputs 10;" in find("adult-mlp").notes[0]
+    assert find("adult-mlp", inputs=["14"], settings={"outputs": 2}).notes == ()
+    assert "assumed: outputs 10;" in find("adult-mlp", inputs=["14"]).notes[0]
+    text = find("time-machine-gru")
+    assert text.config["per"] == "token" and text.sizes["outputs"] == text.sizes["vocabulary"]
+    assert "assumed: vocabulary 10000, outputs 10000, 64 tokens;" in text.notes[0]
+    assert find("tiny-bert").sizes == {"vocabulary": 4000, "outputs": 4000}  # as the recipe says
+    assert find("resnet18").notes == ()
+
+
+def test_hidden_layers_before_the_outputs_are_counted() -> None:
+    plain, headed = count(find("resnet20")), count(find("resnet20", settings={"model.new_head": [32]}))
+    assert headed[0] - plain[0] == (64 * 32 + 32) + (32 * 10 + 10) - (64 * 10 + 10)
+    assert headed[1] - plain[1] == 64 * 32 + 32 * 10 - 64 * 10
+
+
+def test_a_recipe_with_weights_says_that_they_are_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[data]\npath = "cifar10"\n[model]\nname = "resnet18"\nweights = "somebody/resnet"\n', encoding="utf-8")
+    assert find(str(file)).notes == ("the recipe's weights are not read; a form of the model that they ask for is not seen",)
+
+
 def test_a_recipe_file_and_a_run(tmp_path: Path) -> None:
     recipe = tmp_path / "mine.toml"
     recipe.write_text('[model]\nname = "resnet20"\n[model.config]\nwidth = 8\n')
@@ -109,9 +238,9 @@ def test_a_module_that_asks_for_values_is_run_with_zeros(here: Path) -> None:
 def test_rows_can_be_added_up() -> None:
     found = account(find("resnet18"), batch=1)
     rows = folded(found.layers, 1)
-    assert [row.path for row in rows] == ["(itself)", "conv1", "bn1", "layer1", "layer2", "layer3", "layer4", "fc"] or "pool" in {
-        row.path for row in rows
-    }
+    assert [row.path for row in rows] == ["(itself)", "conv1", "bn1", "pool", "layer1", "layer2", "layer3", "layer4", "fc"]
+    assert [row.path for row in folded(found.layers, 2)][3:6] == ["pool", "layer1.0", "layer1.1"]
+    assert sum(row.parameters for row in rows) == found.parameters
     assert sum(row.multiply_adds for row in rows) == found.multiply_adds
 
 

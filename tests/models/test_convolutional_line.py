@@ -1,4 +1,4 @@
-"""From AlexNet to Inception v4: shapes of the stages, sizes and multiply-adds of the course, smallest pictures. Nothing here allocates."""
+"""From AlexNet to Inception v4 and wide ResNets: shapes of the stages, multiply-adds of the course, small pictures. Whole networks have no memory here."""
 
 from __future__ import annotations
 
@@ -21,6 +21,14 @@ LARGE = PHOTOGRAPH | {"size": 299}
 # The new line: what scales with `scale`, and whether pictures of 28 pixels are large enough.
 LINE = ["alexnet", "alexnet-course", "vgg11", "vgg16-bn", "nin", "nin-cifar", "googlenet", "googlenet-paper",
         "inception-v2", "inception-v3", "inception-v4", "inception-resnet-v2"]  # fmt: skip
+
+# What makes the others of the line narrow; they are as deep as ever.
+NARROW: dict[str, dict[str, Any]] = {
+    **{name: {"scale": TINY["scale"]} for name in ("vgg13", "vgg19", "vgg11-bn", "vgg13-bn", "vgg19-bn")},
+    **{name: {"width": 2} for name in models.MODELS if name.startswith(("resnet", "preresnet", "wide-resnet")) and name != "preresnet1001"},
+    "wide-resnet28-10": {"width": 1},
+    **{name: {"widths": (4, 8, 8)} for name in ("airbench94", "airbench95", "airbench96")},
+}
 
 
 def outline(name: str, table: dict[str, Any]) -> tuple[nn.Module, dict[str, tuple[int, ...]], int]:
@@ -74,6 +82,52 @@ def test_vgg(name: str) -> None:
     ]  # fmt: skip
     assert model.classifier[0].weight.numel() == 102_760_448
     assert name != "vgg16" or products == 15_470_264_320
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("resnet18", 64), ("resnet34", 64), ("resnet50", 256), ("resnet101", 256), ("resnet152", 256), ("wide-resnet50-2", 256), ("wide-resnet101-2", 256)],
+)
+def test_resnet(name: str, first: int) -> None:
+    """He et al. 2016, table 1: from 56×56 on each stage halves the size and doubles the channels."""
+    model, shapes, _ = outline(name, PHOTOGRAPH)
+    assert (shapes["conv1"], shapes["pool"]) == ((64, 112, 112), (64, 56, 56))
+    assert [shapes[f"layer{stage}"] for stage in (1, 2, 3, 4)] == [
+        (first, 56, 56), (2 * first, 28, 28), (4 * first, 14, 14), (8 * first, 7, 7),
+    ]  # fmt: skip
+    assert model.fc.in_features == 8 * first
+    inner = {"resnet50": 64, "wide-resnet50-2": 128}.get(name)  # of a bottleneck, which alone is wide
+    assert inner is None or shapes["layer1.0.conv2"] == (inner, 56, 56)
+
+
+def test_resnet_with_other_stems() -> None:
+    for name, table, first in [
+        ("resnet18", {"size": 32}, (64, 32, 32)),
+        ("resnet18-light", {"size": 32}, (32, 16, 16)),
+        ("resnet18-light", {"size": 224}, (32, 56, 56)),
+    ]:
+        _, shapes, _ = outline(name, PHOTOGRAPH | table)
+        channels, side, _ = first
+        assert [shapes[f"layer{stage + 1}"] for stage in range(4)] == [(channels * 2**stage, side // 2**stage, side // 2**stage) for stage in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "layers"),
+    [
+        ("resnet20", 16, 20), ("resnet32", 16, 32), ("resnet44", 16, 44), ("resnet56", 16, 56), ("resnet110", 16, 110),
+        ("preresnet110", 16, 110), ("preresnet164", 64, 164), ("wide-resnet16-4", 64, 16), ("wide-resnet28-10", 160, 28),
+    ],
+)  # fmt: skip
+def test_resnets_for_small_pictures(name: str, first: int, layers: int) -> None:
+    """Three stages, at 32, 16 and 8 pixels with 1, 2 and 4 times the channels of the first."""
+    model, shapes, _ = outline(name, {"channels": 3, "size": 32, "classes": 10})
+    assert shapes["conv1"] == (16, 32, 32)
+    assert [shapes[f"layer{stage}"] for stage in (1, 2, 3)] == [(first, 32, 32), (2 * first, 16, 16), (4 * first, 8, 8)]
+    assert model.linear.in_features == 4 * first
+    convolutions = sum(isinstance(module, nn.Conv2d) for module in model.modules())
+    shortcuts = sum(place.endswith(".shortcut") for place, _ in model.named_modules())
+    # The names of the wide ones count all convolutions, those of the others the dense layer instead of the shortcuts.
+    assert layers == (convolutions if name.startswith("wide") else convolutions - shortcuts + 1)
 
 
 def test_nin_has_no_dense_layer() -> None:
@@ -142,10 +196,10 @@ def test_inception_v3_and_v4() -> None:
 
 def small(name: str, size: int, stem: str = "auto") -> dict[str, Any]:
     fields = models.module(name).VARIANTS[name].__dataclass_fields__
-    return {"channels": 1, "size": size, "classes": 3, "scale": TINY["scale"]} | ({"stem": stem} if "stem" in fields else {})
+    return {"channels": 1, "size": size, "classes": 3, **NARROW.get(name, {"scale": TINY["scale"]})} | ({"stem": stem} if "stem" in fields else {})
 
 
-@pytest.mark.parametrize("name", LINE)
+@pytest.mark.parametrize("name", [*LINE, *NARROW])
 def test_trains_on_small_pictures(name: str) -> None:
     torch.manual_seed(0)
     for size in (28, 32, 96):

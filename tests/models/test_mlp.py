@@ -10,7 +10,7 @@ from torch import nn
 
 from sonde import models
 from sonde.errors import RecipeError
-from sonde.models.mlp import MLP, embedding_width
+from sonde.models.mlp import MLP, Config, build, embedding_width
 from sonde.nn.batch_norm import BatchNorm
 from sonde.nn.dropout import Dropout
 
@@ -130,7 +130,7 @@ def test_initialisation() -> None:
 @pytest.mark.parametrize("table", [{"width": 0}, {"width": (4, 0)}, {"depth": -1}])
 def test_impossible_sizes_are_refused(table: dict[str, object]) -> None:
     with pytest.raises(RecipeError, match=r"hidden layers of width .*\n.*widths of at least 1"):
-        models.build("mlp", {"numbers": 2, "outputs": 1, **table})
+        build(Config(numbers=2, outputs=1, **table))  # type: ignore[arg-type]
 
 
 def test_choices_are_named_when_wrong() -> None:

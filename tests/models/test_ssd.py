@@ -145,3 +145,9 @@ def test_pictures_that_are_too_small_are_refused() -> None:
         models.build("ssd300", {"channels": 3, "size": 224, "classes": 3})
     with torch.device("meta"):  # the first four levels read them
         models.build("ssd300", {"channels": 3, "size": 224, "classes": 3, "scales": (0.1, 0.2, 0.4, 0.6, 0.8), "ratios": ((2.0,),) * 4})
+
+
+def test_lists_that_do_not_fit_the_levels_are_refused() -> None:
+    for wrong in ({"scales": [0.1, 0.5]}, {"ratios": [[2.0]]}, {"extras": [16, 16, 16]}):
+        with pytest.raises(RecipeError, match=r"model\.ratios has \d entries and model\.scales \d; this model has \d levels\n.*give \d ratios"):
+            models.build("ssd-small", {"channels": 3, "size": 64, "classes": 2, **wrong})

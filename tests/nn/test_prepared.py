@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from sonde.errors import UsageError
 from sonde.nn.normalise import normaliser
 from sonde.nn.prepared import Prepared, finisher, own_losses, starter
 
@@ -33,6 +35,26 @@ def test_pictures_bytes_and_floats_alike() -> None:
 def test_pictures_keep_their_memory_order() -> None:
     pictures = torch.zeros(2, 3, 4, 5, dtype=torch.uint8).to(memory_format=torch.channels_last)
     assert normaliser(IMAGES)(pictures)[0].is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 8, 8), (2, 4, 8, 8), (3, 8, 8)])
+def test_pictures_of_other_channels_are_refused_and_not_stretched(shape: tuple[int, ...]) -> None:
+    message = rf"the model reads pictures of 3 channels, and got a batch of shape {re.escape(str(shape))}\n.*give 3 on the second axis"
+    with pytest.raises(UsageError, match=message):
+        Prepared(normaliser(IMAGES), nn.Flatten())(torch.zeros(shape))
+    grey = normaliser({"kind": "images", "mean": [0.5], "std": [0.25]})
+    with pytest.raises(UsageError, match="the model reads pictures of 1 channel, and got"):
+        grey(torch.zeros(2, 3, 8, 8))
+
+
+def test_channels_are_no_part_of_an_exported_or_compiled_graph() -> None:
+    pictures = torch.randint(0, 256, (4, 3, 5, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    module = normaliser(IMAGES)
+    program = torch.export.export(module, (pictures,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    called = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+    assert [each for each in called if not each.startswith("aten._assert")] == ["aten.to.dtype", "aten.addcmul.default"]
+    whole = torch.compile(module, fullgraph=True, backend="eager")
+    assert torch.equal(whole(pictures)[0], module(pictures)[0])
 
 
 def test_series() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,6 +35,7 @@ def cost(
     json: Json = False,
 ) -> Answer:
     """Say what a model costs: parameters, multiply-adds, memory, bytes moved and time, layer by layer and in all."""
+    _check(depth=depth, examples=examples, peak=peak, bandwidth=bandwidth)
     if sequence or model is None:
         return _sequence(model, sequence, out, json=json)
 
@@ -45,7 +47,7 @@ def cost(
     bill = account(source, batch=source.batch or 32 if batch is None else batch, optimizer=optimizer or source.optimizer or "sgd")
     machine = _machine(peak, bandwidth)
     if depth is not None:
-        bill = dataclasses.replace(bill, layers=tuple(folded(bill.layers, max(depth, 1))))
+        bill = dataclasses.replace(bill, layers=tuple(folded(bill.layers, depth)))
     document = _document(bill, machine)
     if peak is None and bandwidth is None:
         document["predicted"] = _predicted(bill)
@@ -56,6 +58,18 @@ def cost(
     if out is not None:
         document["page"] = str(write_cost(document, out))
     return Answer(document, _text(bill, machine, document), json=json)
+
+
+def _check(*, depth: int | None, examples: int | None, peak: float | None, bandwidth: float | None) -> None:
+    """UsageError for numbers of which nothing can be said."""
+    from sonde.errors import UsageError
+
+    for flag, number, least in (("--depth", depth, "give at least 1, for the outermost modules"), ("--examples", examples, "give at least 1")):
+        if number is not None and number < 1:
+            raise UsageError(f"{flag} is {number}", where="sonde cost", remedy=least)
+    for flag, speed in (("--peak", peak), ("--bandwidth", bandwidth)):
+        if speed is not None and not (speed > 0 and math.isfinite(speed)):
+            raise UsageError(f"{flag} is {speed}", where="sonde cost", remedy=f"give a finite number above 0, such as {flag} 1e12")
 
 
 def _sequence(model: str | None, asked: bool, out: Path | None, *, json: bool) -> Answer:
@@ -100,11 +114,7 @@ def _sequence(model: str | None, asked: bool, out: Path | None, *, json: bool) -
 def _machine(peak: float | None, bandwidth: float | None) -> Machine:
     """This machine, or it with another peak and bandwidth."""
     from sonde.cost.machine import given, is_known, machine
-    from sonde.errors import UsageError
 
-    for flag, value in (("--peak", peak), ("--bandwidth", bandwidth)):
-        if value is not None and not value > 0:
-            raise UsageError(f"{flag} is {value}", where="sonde cost", remedy=f"give a number above 0, such as {flag} 1e12")
     if peak is not None:  # where only arithmetic is said, memory is taken to be no limit
         return given(peak=peak, bandwidth=float("inf") if bandwidth is None else bandwidth)
     if not is_known("cpu"):
@@ -132,7 +142,7 @@ def _document(bill: Cost, machine: Machine) -> dict[str, Any]:
         "memory": dataclasses.asdict(bill.memory),
         "moved": bill.moved,
         "intensity": (forward + backward) / bill.moved if bill.moved else 0.0,
-        "floor": {"forward_seconds": sum(floors), "step_seconds": _step_floor(bill, machine)},
+        "floor": {"forward_seconds": sum(floors, 0.0), "step_seconds": _step_floor(bill, machine)},
         "machine": {key: getattr(machine, key) for key in ("processor", "device", "threads", "peak", "bandwidth")},
         "layers": [
             dataclasses.asdict(layer) | {"intensity": layer.intensity, "floor_seconds": floor}
@@ -149,7 +159,7 @@ def _step_floor(bill: Cost, machine: Machine) -> float:
         both = found.setdefault((operation.layer, operation.phase), [0, 0])
         both[0] += operation.multiply_adds
         both[1] += operation.moved
-    return sum(machine.seconds(work, moved) for work, moved in found.values())
+    return sum((machine.seconds(work, moved) for work, moved in found.values()), 0.0)
 
 
 def _predicted(bill: Cost) -> dict[str, float]:
@@ -163,14 +173,19 @@ def _predicted(bill: Cost) -> dict[str, float]:
 
 def _examples(bill: Cost, machine: Machine, examples: int) -> dict[str, Any]:
     """Times of many examples when nothing but arithmetic and memory takes any."""
-    forward = sum(machine.seconds(layer.multiply_adds, layer.moved) for layer in bill.layers) / bill.batch
+    forward = sum((machine.seconds(layer.multiply_adds, layer.moved) for layer in bill.layers), 0.0) / bill.batch
     return {"number": examples, "forward_seconds": forward * examples, "training_seconds": _step_floor(bill, machine) / bill.batch * examples}
 
 
 def _measured(bill: Cost, machine: Machine) -> dict[str, float]:
-    from sonde.cost.achieved import step_seconds
+    """Times of real steps; 0 for a training step of a module in which there is nothing to train."""
+    from sonde.cost.achieved import forward_seconds, step_seconds
 
-    step, forward = step_seconds(bill.source, batch=bill.batch, optimizer=bill.optimizer)
+    if any(operation.phase == "backward" for operation in bill.operations):
+        step, forward = step_seconds(bill.source, batch=bill.batch, optimizer=bill.optimizer)
+    else:
+        inputs = [each.batch(bill.batch, "cpu") for each in bill.source.inputs]
+        step, forward = 0.0, forward_seconds(bill.source.build(), inputs)
     work = sum(layer.multiply_adds + layer.backward for layer in bill.layers)
     reached = work / step / machine.peak if step else 0.0
     return {"step_seconds": step, "forward_seconds": forward, "share_of_peak": reached, "share_of_floor": _step_floor(bill, machine) / step if step else 0.0}
@@ -190,7 +205,7 @@ def _text(bill: Cost, machine: Machine, document: dict[str, Any]) -> str:
             size(layer["saved"]),
             size(layer["moved"]),
             f"{layer['intensity']:.1f}",
-            f"{1e3 * layer['floor_seconds']:.3f}",
+            f"{1e3 * layer['floor_seconds']:.3f}" if layer["floor_seconds"] else "–",
         )
         for layer in document["layers"]
     ]
@@ -211,18 +226,15 @@ def _text(bill: Cost, machine: Machine, document: dict[str, Any]) -> str:
         f"use              {size(memory['inference'])} at most, without gradients",
         f"bytes moved      {size(bill.moved)} a training step, {document['intensity']:.1f} multiply-adds a byte",
         f"machine          {_machine_name(machine)}: {machine.peak / 1e9:,.1f} billion multiply-adds/s, {_speed(machine.bandwidth)}",
-        f"at least         forward {_time(floor['forward_seconds'])}, training step {_time(floor['step_seconds'])} "
-        f"({bill.batch / floor['step_seconds']:,.0f} examples/s)",
+        f"at least         forward {_time(floor['forward_seconds'])}, training step {_time(floor['step_seconds'])}{_rate(bill, floor['step_seconds'])}",
     ]
     if "predicted" in document:
         step = document["predicted"]["step_seconds"]
-        lines.append(f"predicted        training step {_time(step)} ({bill.batch / step:,.0f} examples/s)")
+        lines.append(f"predicted        training step {_time(step)}{_rate(bill, step)}")
     if "measured" in document:
         found = document["measured"]
-        lines.append(
-            f"measured         training step {_time(found['step_seconds'])}, forward {_time(found['forward_seconds'])}: "
-            f"{found['share_of_peak']:.0%} of the peak, {found['share_of_floor']:.0%} of what is possible"
-        )
+        shares = f": {found['share_of_peak']:.0%} of the peak, {found['share_of_floor']:.0%} of what is possible" if found["step_seconds"] else ""
+        lines.append(f"measured         training step {_time(found['step_seconds'])}, forward {_time(found['forward_seconds'])}{shares}")
     if "examples" in document:
         many = document["examples"]
         lines.append(
@@ -234,7 +246,9 @@ def _text(bill: Cost, machine: Machine, document: dict[str, Any]) -> str:
 
 
 def _machine_name(machine: Machine) -> str:
-    return f"{machine.processor}, {machine.threads} threads" if machine.threads else machine.processor
+    from sonde.report.numbers import plural
+
+    return f"{machine.processor}, {plural(machine.threads, 'thread')}" if machine.threads else machine.processor
 
 
 def _whole(number: int | float) -> str:
@@ -245,7 +259,14 @@ def _speed(bandwidth: float) -> str:
     return "memory without limit" if bandwidth == float("inf") else f"{bandwidth / 1e9:,.1f} GB/s"
 
 
+def _rate(bill: Cost, seconds: float) -> str:
+    return f" ({bill.batch / seconds:,.0f} examples/s)" if seconds else ""
+
+
 def _time(seconds: float) -> str:
+    """A duration; a dash where there is nothing that takes any."""
+    if not seconds:
+        return "–"
     return f"{1e3 * seconds:,.3g} ms" if seconds < 1 else f"{seconds:,.3g} s"
 
 

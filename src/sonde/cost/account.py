@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sonde.cost.operations import Operation
+from sonde.cost.operations import Operation, uncounted
 from sonde.cost.source import Source
 from sonde.cost.trace import Trace, pretending, trace
 from sonde.errors import RecipeError, SondeError, UsageError, did_you_mean
@@ -119,13 +119,14 @@ def account(source: Source, *, batch: int = 32, optimizer: str = "sgd") -> Cost:
         raise UsageError(f"there is no optimiser {optimizer!r}", where="--optimizer", remedy=did_you_mean(optimizer, STATE))
     if batch < 1:
         raise UsageError(f"a batch of {batch} holds nothing", where="--batch", remedy="give at least 1")
-    notes: list[str] = []
+    notes = list(source.notes)
     module, used, trained = _traced(source, batch, STATE[optimizer], notes)
     forward = used
     if source.own:
         with torch.device("meta"):
             plain = source.build().eval()
             forward = trace(plain, [each.batch(batch, "meta") for each in source.inputs], backward=False)
+    notes += _left_out([*forward.operations, *trained.operations])
     weights = sum(_bytes(tensor) for tensor in [*module.parameters(), *module.buffers()])
     gradients = sum(_bytes(weight) for weight in module.parameters() if weight.requires_grad)
     inputs = trained.start - weights - gradients * STATE[optimizer]
@@ -155,6 +156,15 @@ def _traced(source: Source, batch: int, state: int, notes: list[str]) -> tuple[n
         notes.append("the module asks for values, not only shapes, so it was run with zeros")
         with _explained(source):
             return (module, *_both(module, source, batch, state))
+
+
+def _left_out(operations: Sequence[Operation]) -> Iterator[str]:
+    """Says which operations multiply without being counted."""
+    multiply, foreign = uncounted(operations)
+    if multiply:
+        yield f"multiply-adds of these operations are not counted: {', '.join(multiply)}"
+    if foreign:
+        yield f"of these operations of other packages it is not known what they compute, and nothing is counted: {', '.join(foreign)}"
 
 
 def _both(module: nn.Module, source: Source, batch: int, state: int) -> tuple[Trace, Trace]:

@@ -1,9 +1,11 @@
 """What one tensor operation asks for: multiply-adds, other operations, bytes.
 
 A multiply-add is one multiplication and the addition of its result, counted as **one**; "FLOPs" usually count two. Counted are convolutions
-(any groups, dilation, transposed), matrix products, attention and recurrent layers; padding with zeros counts as what it multiplies. All else
-(norms, activations, sums, pooling …) is counted apart, one operation for each number that goes in or comes out, whichever are more. What only
-looks at numbers in another way (views), or picks rows out of a table (embeddings), computes nothing.
+(any groups, dilation, transposed), matrix products, bilinear forms, attention, recurrent layers and tables of Euclidean distances, in which each
+coordinate of each pair is squared and added; padding with zeros counts as what it multiplies. All else (norms, activations, sums, pooling,
+distances of another norm …) is counted apart, one operation for each number that goes in or comes out, whichever are more. What only looks at
+numbers in another way (views), or picks rows out of a table (embeddings), computes nothing. Factorizations, Fourier transforms and what other
+packages bring multiply too, as often as values or libraries decide: `uncounted` names those that were met.
 
 Operations are those that PyTorch dispatches below autograd (its ATen names), so that functional code counts as modules do.
 """
@@ -11,7 +13,7 @@ Operations are those that PyTorch dispatches below autograd (its ATen names), so
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,9 +30,10 @@ Kind = Literal["convolution", "matrix", "attention", "recurrent", "elementwise",
 class Operation:
     """One dispatched operation.
 
-    `layer` is the dotted path of the module in which it stands, `phase` the pass; `read` and `written` are bytes, each tensor counted once; `shapes`
-    those of the tensors that go in. `geometry` is, of a convolution, (stride, groups, places in a picture where the kernel is put, and 1 or 0 for
-    whether gradients by the input and by the weights are asked for); of a pooling, (outputs, places in a window, stride).
+    `name` is ATen's, without its namespace; that of another package's has it. `layer` is the dotted path of the module in which it stands, `phase`
+    the pass; `read` and `written` are bytes, each tensor counted once; `shapes` those of the tensors that go in. `geometry` is, of a convolution,
+    (stride, groups, places in a picture where the kernel is put, and 1 or 0 for whether gradients by the input and by the weights are asked for);
+    of a pooling, (outputs, places in a window, stride).
     """
 
     layer: str
@@ -53,6 +56,41 @@ class Operation:
 def _product(a: Tensor, b: Tensor) -> int:
     """(…, n, k) × (…, k, m): n·k·m each."""
     return a.numel() * (b.shape[-1] if b.ndim > 1 else 1)
+
+
+def _trilinear(args: Sequence[Any], out: Any) -> int:
+    """Three tensors multiplied and summed as PyTorch does it: the first two, then their product by the third.
+
+    `args[3:6]` name the axes that each of them lacks, `args[6]` the axes that are summed, `args[7]` one that is gone over in a loop. What of the
+    summed axes the third tensor lacks is summed before it is met.
+    """
+    x, y, z = (_spread(tensor.shape, axes) for tensor, axes in zip(args[:3], args[3:6], strict=True))
+    loop = args[7] if len(args) > 7 else 1
+    early = set(args[5]) & set(args[6]) - {loop}
+    first = tuple(map(max, x, y))
+    left = tuple(1 if axis in early else size for axis, size in enumerate(first))
+    return math.prod(first) + math.prod(map(max, left, z))
+
+
+def _spread(shape: Sequence[int], lacking: Sequence[int]) -> list[int]:
+    """`shape` with a 1 at each axis that it lacks."""
+    sizes = list(shape)
+    for axis in sorted(lacking):
+        sizes.insert(axis, 1)
+    return sizes
+
+
+def _distances(points: int, norm: int) -> Work:
+    """Each coordinate of each pair once where the norm is Euclid's; others multiply nothing.
+
+    `points` and `norm` are places among the arguments; before the points of a backward pass stands the gradient by the distances.
+    """
+
+    def count(args: Sequence[Any], out: Any) -> int:
+        euclidean = len(args) <= norm or args[norm] == 2
+        return (args[0] if points else out).numel() * args[points].shape[-1] if euclidean else 0
+
+    return count
 
 
 def _convolution(args: Sequence[Any], out: Any) -> int:
@@ -103,6 +141,15 @@ WORK: dict[str, tuple[Kind, Work]] = {
     "addmv": ("matrix", lambda args, out: _product(args[1], args[2])),
     "baddbmm": ("matrix", lambda args, out: _product(args[1], args[2])),
     "addbmm": ("matrix", lambda args, out: _product(args[1], args[2])),
+    "addr": ("matrix", lambda args, out: out.numel()),
+    "_addmm_activation": ("matrix", lambda args, out: _product(args[1], args[2])),
+    "_int_mm": ("matrix", lambda args, out: _product(args[0], args[1])),
+    "_trilinear": ("matrix", _trilinear),
+    "_euclidean_dist": ("matrix", _distances(0, 2)),
+    "_cdist_forward": ("matrix", _distances(0, 2)),
+    "_cdist_backward": ("matrix", _distances(1, 3)),
+    "_pdist_forward": ("matrix", _distances(0, 1)),
+    "_pdist_backward": ("matrix", _distances(1, 2)),
     "_scaled_dot_product_flash_attention_for_cpu": ("attention", _attention),
     "_scaled_dot_product_flash_attention": ("attention", _attention),
     "_scaled_dot_product_efficient_attention": ("attention", _attention),
@@ -120,6 +167,14 @@ WORK: dict[str, tuple[Kind, Work]] = {
 # Room that is only asked for, and rows that are only picked: no arithmetic.
 _ROOM = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "empty_permuted"}
 _PICKS = {"embedding", "embedding_dense_backward", "index_select", "index", "gather", "copy_", "_to_copy", "clone", "cat", "stack"}
+# Words in the names of operations that are made of products: what is not in WORK of them is named instead of counted.
+_PRODUCTS = {"mm", "bmm", "addmm", "matmul", "linear", "conv", "conv2d", "conv3d", "convolution", "attention", "transformer", "rnn", "lstm"}
+_PRODUCTS |= {"linalg", "fft", "cholesky", "solve", "geqrf", "ormqr", "orgqr"}
+# Such words without a product: what belongs to a cell besides its matrix products, and layouts.
+_PLAIN = {"linalg_vector_norm", "linalg_cross", "linalg_diagonal", "_linalg_check_errors", "_cudnn_rnn_flatten_weight"}
+_PLAIN |= {"_thnn_fused_lstm_cell", "_thnn_fused_lstm_cell_backward", "_thnn_fused_lstm_cell_backward_impl"}
+# PyTorch's own operations; others come with packages, or with the module itself.
+_KNOWN = {"aten", "prims", "prim", "profiler"}
 # Questions that a subclass of Tensor asks of itself; no operations.
 _ASKS = {"device", "size", "stride", "sym_size", "sym_stride", "sym_numel", "storage_offset", "is_contiguous", "_local_scalar_dense"}
 
@@ -128,19 +183,31 @@ def describe(
     func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any, *, layer: str, phase: Literal["forward", "backward"]
 ) -> Operation | None:
     """The operation that was dispatched as `func`, or None for one that is none."""
-    name = func._schema.name.partition("::")[2]
-    if name in _ASKS or func.namespace == "prim":
+    space, _, name = func._schema.name.partition("::")
+    if name in _ASKS or space == "prim":
         return None
+    name = name if space in _KNOWN else func._schema.name
     inputs, outputs = list(tensors([args, kwargs])), list(tensors(out))
     shapes = tuple(tuple(x.shape) for x in inputs)
     if name in _ROOM or is_view(func):
         return Operation(layer, name, phase, "view", 0, 0, 0, 0, shapes)
     read, written = _bytes(inputs), _bytes(outputs)
-    if name in WORK:
-        kind, work = WORK[name]
-        return Operation(layer, name, phase, kind, work(args, out), 0, read, written, shapes, _geometry(name, args, out))
+    kind, work = WORK.get(name.removesuffix("_"), ("elementwise", _nothing))  # in place the same is computed
+    if done := work(args, out):
+        return Operation(layer, name, phase, kind, done, 0, read, written, shapes, _geometry(name, args, out))
     many = 0 if name in _PICKS else max([x.numel() for x in inputs + outputs], default=0)
     return Operation(layer, name, phase, "elementwise", 0, many, read, written, shapes, _pooled(name, args, out))
+
+
+def _nothing(args: Sequence[Any], out: Any) -> int:
+    return 0
+
+
+def uncounted(operations: Iterable[Operation]) -> tuple[list[str], list[str]]:
+    """Names of operations that multiply and are not counted, and of those of other packages, of which it is not known; each once, as they came."""
+    names = list(dict.fromkeys(operation.name for operation in operations if operation.kind != "view"))
+    multiply = [name for name in names if _PRODUCTS & set(name.split("_")) and name not in _PLAIN and name.removesuffix("_") not in WORK]
+    return [name for name in multiply if "::" not in name], [name for name in names if "::" in name]
 
 
 def is_view(func: Any) -> bool:

@@ -58,6 +58,22 @@ SIZES: dict[str, dict[str, Any]] = {
     "sonde.models.softmax_regression": {"numbers": 784, "outputs": 10},
 }
 
+# What the named sets of pictures decide of a model, which is known without opening them: channels, side in pixels where the recipe says none, classes.
+PICTURES: dict[str, tuple[int, int, int]] = {
+    "digits": (1, 8, 10),
+    "mnist": (1, 28, 10),
+    "fashion-mnist": (1, 28, 10),
+    "cifar10": (3, 32, 10),
+    "flowers": (3, 96, 5),
+    "coco-tiny": (3, 320, 80),
+    "raccoon": (3, 320, 1),
+    "bccd": (3, 320, 3),
+    "camvid": (3, 320, 11),
+}
+GRID = 32  # a canvas with objects on it is a multiple of so many pixels (data/prepare/scenes.py)
+# Tasks whose outputs are the pieces of the vocabulary.
+WRITING = ("language-modelling", "masked-language-modelling", "word-vectors", "translation")
+
 _INPUT = re.compile(r"(\d+(?:[x×]\d+)*)(?::(\w+))?")
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64, "uint8": torch.uint8, "bool": torch.bool}
 
@@ -81,7 +97,7 @@ class Input:
 @dataclass(frozen=True)
 class Source:
     """A module that can be built, and what it reads. `own`: whether it is one of Sonde's, which
-    have a `config`, and `sizes`, those of its values that data decide."""
+    have a `config`, and `sizes`, those of its values that data decide. `notes` say what of these was assumed."""
 
     name: str
     what: str
@@ -92,6 +108,7 @@ class Source:
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     optimizer: str | None = None
     batch: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 def find(name: str, *, inputs: Sequence[str] = (), settings: Mapping[str, Any] | None = None) -> Source:
@@ -117,14 +134,55 @@ def find(name: str, *, inputs: Sequence[str] = (), settings: Mapping[str, Any] |
         return _own(described["name"], f"run {name}", {**described["config"], **values}, shapes)
     if name in RECIPES or path.suffix == ".toml":
         chosen = load(name) if name in RECIPES else recipe.read(path)
-        model = chosen.model.name
-        if model is None:
-            raise RecipeError("this recipe leaves the model to the data", where=name, remedy="name the model: sonde cost resnet18")
-        sizes = usual(model) | ({"size": chosen.data.size} if chosen.data.size and models.accepts(model) == "images" else {})
-        found = _own(model, f"recipe {name}", {**sizes, **chosen.model.config, **values}, shapes)
-        return dataclasses.replace(found, optimizer=chosen.optim.name, batch=chosen.training.batch_size)
+        return _of_recipe(name, chosen, values, shapes)
     remedy = did_you_mean(name, [*models.MODELS, *RECIPES])
     raise UsageError(f"there is no model, run or recipe {name!r}", where="sonde cost", remedy=f"{remedy} Any module: package.module:factory")
+
+
+def _of_recipe(name: str, chosen: recipe.Recipe, values: dict[str, Any], shapes: list[Input]) -> Source:
+    """The model that the recipe trains, with a note where something of it depends on data that would have to be read."""
+    model, task = chosen.model.name, chosen.task.name
+    if model is None:
+        raise RecipeError("this recipe leaves the model to the data", where=name, remedy="name the model: sonde cost resnet18")
+    known = _known(chosen, model)
+    table = {**usual(model), **chosen.model.config, **known, **values}
+    given = {*known, *values, *(("channels", "size", "numbers") if shapes else ())}
+    if task in WRITING and "vocabulary" in table and "outputs" not in values:
+        table["outputs"] = table["vocabulary"]
+        given |= {"outputs"} if "vocabulary" in given else set()
+    found = _own(model, f"recipe {name}", table, shapes)
+    assumed = [f"{key} {value}" for key, value in found.sizes.items() if key not in given]
+    if models.accepts(model) == "tokens" and not shapes:
+        assumed.append(f"{LENGTH[0]} tokens")
+    notes = []
+    if assumed:
+        notes.append(f"the recipe's data are not read, so this is assumed: {', '.join(assumed)}; --input and --set say otherwise")
+    if models.sees_scenes(model):
+        notes.append("pictures are counted as squares; on those of another shape training takes less")
+    if chosen.model.weights is not None:
+        notes.append("the recipe's weights are not read; a form of the model that they ask for is not seen")
+    return dataclasses.replace(found, optimizer=chosen.optim.name, batch=chosen.training.batch_size, notes=tuple(notes))
+
+
+def _known(chosen: recipe.Recipe, model: str) -> dict[str, Any]:
+    """The values of `model` that the recipe's data and task decide, as far as that is known without reading them."""
+    data, task = chosen.data, chosen.task.name
+    channels, side, classes = PICTURES.get(data.path or "", (None, None, None))
+    channels, side = data.channels or channels, data.size or side
+    if side is not None and models.sees_scenes(model):
+        side = -(-side // GRID) * GRID
+    if task not in (None, "classification", *models.SCENES):
+        classes = None
+    reads = models.accepts(model)
+    found: dict[str, Any]
+    if reads == "images":
+        found = {"channels": channels, "size": side, "classes": classes}
+    elif reads == "numbers":
+        found = {"numbers": None if channels is None or side is None else channels * side**2, "outputs": classes}
+    else:
+        per = models.PER.get(task, "sequence") if task is not None and models.has(model, "per") else None
+        found = {"vocabulary": data.vocabulary, "per": per}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def usual(name: str) -> dict[str, Any]:
@@ -169,7 +227,7 @@ def _own(name: str, what: str, values: dict[str, Any], shapes: list[Input]) -> S
     else:
         inputs = [Input((config.numbers,))] + ([Input((len(config.categories),), torch.int64)] if getattr(config, "categories", ()) else [])
     decided = {field: getattr(config, field) for field in usual(name)}
-    table = dataclasses.asdict(config)
+    table = models.full_table(name, values)  # with hidden layers before the outputs, which are no value of the Config
     return Source(name, what, lambda: _reading(models.build(name, table), name), tuple(inputs), own=True, sizes=decided, config=table)
 
 

@@ -3,7 +3,7 @@
 Tensors are on the device `meta` (shapes alone) or are PyTorch's fake tensors, which say that they are on a real device, so that a module that
 does something else there does so here. Every operation passes below autograd through a `TorchDispatchMode`; storages are followed from the
 operation that made them to the moment that nobody holds them any more, which gives the memory in use at each moment, and autograd says
-what it keeps for the backward pass (`saved_tensors_hooks`).
+what it keeps for the backward pass (`saved_tensors_hooks`). What PyTorch would do in one fused piece is traced in its single operations.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def trace(module: nn.Module, inputs: Sequence[Tensor], *, backward: bool, held: 
     given = [*module.parameters(), *module.buffers(), *inputs]
     recorder = _Recorder(given, held)
     with ExitStack() as stack:
+        stack.enter_context(_single_operations())
         for handle in recorder.watch(module):
             stack.callback(handle.remove)
         stack.enter_context(recorder)
@@ -90,6 +91,9 @@ class _Recorder(TorchDispatchMode):
         self.found.start = self.used
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
+        if torch.is_inference_mode_enabled() and _is_composite(func):
+            with self:  # without autograd above nobody has taken it apart yet
+                return func.decompose(*args, **(kwargs or {}))
         out = self._run(func, args, kwargs or {})
         if self.phase == "forward":
             layer = self.path[-1]
@@ -170,6 +174,22 @@ class _Recorder(TorchDispatchMode):
 
             yield child.register_forward_pre_hook(enter)
             yield child.register_forward_hook(leave, always_call=True)
+
+
+@contextmanager
+def _single_operations() -> Iterator[None]:
+    """Within, PyTorch's attention layers do not take their fast path, which is one operation that is known by nothing but its name."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+def _is_composite(func: Any) -> bool:
+    """Whether the operation is made of others, which it calls, and no kernel of its own."""
+    return func.namespace == "aten" and bool(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"))
 
 
 def workspace(func: Any, args: Sequence[Any], out: Any) -> int:

@@ -20,8 +20,9 @@ from sonde.data.prepare.tokenizers.bert import BertPieces, of_folder
 from sonde.errors import RecipeError
 from sonde.finetune.labels import read_labels, shared_rows
 from sonde.finetune.recognise import Guess, channels_of, fits, fitting_form, outputs_of, recognise, skeleton
-from sonde.finetune.source import OF_THE_DATA, Source
+from sonde.finetune.source import Source
 from sonde.models import weights
+from sonde.models.ranges import OF_THE_DATA
 from sonde.nn.stages import is_in, output_layers
 from sonde.recipe import Recipe
 

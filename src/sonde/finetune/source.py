@@ -20,11 +20,10 @@ from sonde.errors import RecipeError, RunError, nearest
 from sonde.finetune import hub
 from sonde.models import weights
 from sonde.models.bert import described, published
+from sonde.models.ranges import OF_THE_DATA
 from sonde.run import Run, normalisation
 from sonde.training.checkpoints import Checkpoints, averaged
 
-# Sizes that the data decide: they do not travel with the weights.
-OF_THE_DATA = ("channels", "size", "classes", "numbers", "categories", "outputs")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 _SHOWN = 5
 _FILES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")

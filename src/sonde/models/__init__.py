@@ -9,6 +9,7 @@ from typing import Any, Literal
 from torch import nn
 
 from sonde.errors import RecipeError, did_you_mean
+from sonde.models import ranges
 from sonde.nn.stages import put_head
 
 # name → the file that holds it. Each file has `VARIANTS`: name → Config, and `build(config)`.
@@ -92,6 +93,12 @@ MODELS: dict[str, str] = {
     **dict.fromkeys(("rcnn", "rcnn-small"), "sonde.models.rcnn"),
 }
 
+# What a user wants who gives a model a size that is for the data to say.
+_INSTEAD = {
+    "channels": "leave out model.channels; --set data.channels=1 reads pictures as grey, 3 as colour",
+    "size": "leave out model.size; --size brings pictures to a size in pixels",
+}
+
 # A value that is no model's own: widths of hidden layers that are put before the outputs.
 NEW_HEAD = "new_head"
 
@@ -134,7 +141,7 @@ def module(name: str) -> Any:
 
 
 def config(name: str, table: dict[str, Any]) -> Any:
-    """The variant's Config with `table`'s values put in; unknown keys and wrong types are refused."""
+    """The variant's Config with `table`'s values put in; unknown keys, wrong types and numbers out of range are refused."""
     from pydantic import TypeAdapter, ValidationError
 
     base, table = module(name).VARIANTS[name], without_head(table)
@@ -143,7 +150,7 @@ def config(name: str, table: dict[str, Any]) -> Any:
         if key not in known:
             raise RecipeError(f"model {name} has no value {key!r}", where=f"model.{key}", remedy=did_you_mean(key, [*known, NEW_HEAD]))
     try:
-        return TypeAdapter(type(base)).validate_python({**dataclasses.asdict(base), **table})
+        found = TypeAdapter(type(base)).validate_python({**dataclasses.asdict(base), **table})
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else "config"
@@ -151,6 +158,8 @@ def config(name: str, table: dict[str, Any]) -> Any:
         wants_list = first["type"] in ("tuple_type", "list_type") and "," in str(first["input"])
         remedy = f"write it in brackets: model.{key}=[{first['input']}]" if wants_list else f"change model.{key}"
         raise RecipeError(f"model.{key} = {first['input']!r}: {first['msg']}", where="model.config", remedy=remedy) from None
+    ranges.check(name, MODELS[name].rpartition(".")[2], vars(found), vars(base))
+    return found
 
 
 # What a model of tokens is to give, by task: something for each token, or one answer for the whole sequence (all other tasks).
@@ -203,10 +212,17 @@ def check_fit(name: str, *, task: str, data: Reads) -> None:
         raise RecipeError(f"model {name} {what}", where="model.name", remedy="models that fit: " + ", ".join(fitting))
 
 
-def full_table(name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """All values of the model with `given` put in: the Config's, and `new_head` where there is one."""
-    widths = head_widths(given)
-    return dataclasses.asdict(config(name, given)) | ({NEW_HEAD: widths} if widths else {})
+def full_table(name: str, given: dict[str, Any], *, of_data: dict[str, Any] | None = None) -> dict[str, Any]:
+    """All values of the model with `given` put in: the Config's, and `new_head` where there is one.
+
+    `of_data`: values that the data and the task decide. Raises RecipeError where `given` names another size than the data have.
+    """
+    widths, decided = head_widths(given), of_data or {}
+    for key in ranges.OF_THE_DATA:
+        if key in given and key in decided and given[key] != decided[key]:
+            what = f"model.{key} = {given[key]} is for the data to say, and they say {decided[key]}"
+            raise RecipeError(what, where="model.config", remedy=_INSTEAD.get(key, f"leave out model.{key}"))
+    return dataclasses.asdict(config(name, {**given, **decided})) | ({NEW_HEAD: widths} if widths else {})
 
 
 def head_widths(table: dict[str, Any]) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sonde.errors import RecipeError
 from sonde.models import resnet
 from sonde.nn.convolution_norm import ConvolutionNorm
 from sonde.nn.initialise import initialise, initialise_relu_network
@@ -206,7 +207,9 @@ class SSD(nn.Module):
         self.backbone = VGGBody(config.channels, config.scale, len(config.ratios)) if config.body == "vgg" else ResNetBody(config)
         ratios = config.ratios
         if len(ratios) != len(self.backbone.widths) or len(config.scales) != len(ratios) + 1:
-            raise ValueError(f"{len(self.backbone.widths)} levels need as many ratios and one scale more: {len(ratios)}, {len(config.scales)}")
+            levels = len(self.backbone.widths)
+            what = f"model.ratios has {len(ratios)} entries and model.scales {len(config.scales)}; this model has {levels} levels"
+            raise RecipeError(what, where="model.config", remedy=f"give {levels} ratios, one list a level, and {levels + 1} scales")
         self.shapes = ssd_shapes(config.scales, ratios, size=float(config.size))
         bias = 0.0 if config.negatives == "mined" else float(torch.tensor(PRIOR).logit())
         self.head = Heads(self.backbone.widths, [len(level) for level in self.shapes], config.classes + 1, bias=bias)

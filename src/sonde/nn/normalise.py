@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sonde.errors import UsageError
+
 
 def normaliser(normalisation: dict[str, Any]) -> nn.Module:
     """The module for these numbers. It maps raw inputs to as many network inputs: forward(*inputs) -> tuple."""
@@ -41,19 +43,30 @@ def normaliser(normalisation: dict[str, Any]) -> nn.Module:
 
 
 class NormaliseImages(nn.Module):
-    """(x/255 − mean)/std per channel, for uint8 or floating-point pictures (batch, channel, height, width) in 0…255."""
+    """(x/255 − mean)/std per channel, for uint8 or floating-point pictures (batch, channel, height, width) in 0…255.
+
+    Raises UsageError for pictures of another number of channels: one would be taken for as many as there are means.
+    """
 
     scale: Tensor
     shift: Tensor
 
     def __init__(self, mean: list[float], std: list[float]) -> None:
         super().__init__()
+        self.channels = len(mean)
         means, stds = torch.tensor(mean, dtype=torch.float64), torch.tensor(_safe(std), dtype=torch.float64)
         # One product and one sum, of numbers made once: a small network's step is short enough to feel two more.
         self.register_buffer("scale", (1 / (255 * stds)).float().view(-1, 1, 1))
         self.register_buffer("shift", (-means / stds).float().view(-1, 1, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
+        if images.shape[1] != self.channels:
+            raise UsageError(
+                f"the model reads pictures of {self.channels} {'channel' if self.channels == 1 else 'channels'}, and got a batch of shape "
+                f"{tuple(images.shape)}",
+                where="(batch, channel, height, width)",
+                remedy=f"give {self.channels} on the second axis; `Run.predict` takes pictures in any form, and files",
+            )
         return (torch.addcmul(self.shift, images.to(self.scale.dtype), self.scale),)
 
 

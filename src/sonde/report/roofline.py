@@ -10,7 +10,7 @@ from typing import Any
 from sonde.report.frame import Block, page, save
 from sonde.report.html import Markup, facts, figure, join, prose, shorten, table, tag
 from sonde.report.lines import Line, legend, line_chart
-from sonde.report.numbers import Real, percent, seconds, show
+from sonde.report.numbers import Real, percent, plural, seconds, show
 from sonde.report.scale import logarithmic
 from sonde.report.svg import WIDTH, Frame, chart, label, marker, path
 
@@ -70,7 +70,7 @@ def write_cost(found: Mapping[str, Any], out: Path) -> Path:
     points = [(layer["path"], layer["intensity"], layer["multiply_adds"]) for layer in layers]
     measured = found.get("measured")
     achieved = []
-    if measured:
+    if measured and measured["step_seconds"] and found["moved"]:
         moved, work = found["moved"], found["training_multiply_adds"]
         achieved = [("a training step", work / moved, work / measured["step_seconds"])]
     head = join(
@@ -81,9 +81,9 @@ def write_cost(found: Mapping[str, Any], out: Path) -> Path:
                     ("parameters", show(found["parameters"])),
                     ("multiply-adds an example, forward", show(found["multiply_adds"])),
                     ("training memory", size(found["memory"]["training"])),
-                    ("a training step takes at least", seconds(found["floor"]["step_seconds"])),
-                    ("predicted", seconds(found["predicted"]["step_seconds"]) if found.get("predicted") else None),
-                    ("measured", seconds(measured["step_seconds"]) if measured else None),
+                    ("a training step takes at least", _duration(found["floor"]["step_seconds"])),
+                    ("predicted", _duration(found["predicted"]["step_seconds"]) if found.get("predicted") else None),
+                    ("measured", _duration(measured["step_seconds"]) if measured else None),
                 ]
             ),
         ]
@@ -92,7 +92,7 @@ def write_cost(found: Mapping[str, Any], out: Path) -> Path:
         Block(
             "roofline",
             "Where the time goes at best",
-            prose("The roof is that of {}.", f"{machine['processor']}, {machine['threads']} threads" if machine["threads"] else machine["processor"]),
+            prose("The roof is that of {}.", ", ".join([machine["processor"], *([plural(machine["threads"], "thread")] if machine["threads"] else [])])),
             roofline(machine["peak"], machine["bandwidth"], points, achieved=achieved),
         ),
         Block("memory", "Memory of a training step", prose("For a batch of {} with {}.", found["batch"], found["optimizer"]), _memory(found["memory"])),
@@ -137,11 +137,16 @@ def _layers(layers: Sequence[Mapping[str, Any]]) -> Markup:
             size(layer["saved"]),
             size(layer["moved"]),
             show(layer["intensity"], 3),
-            milliseconds(layer["floor_seconds"]),
+            milliseconds(layer["floor_seconds"]) if layer["floor_seconds"] else "–",
         )
         for layer in layers
     ]
     return table(head, rows, numbers=range(3, 10), caption="layers", wide=True)
+
+
+def _duration(value: Real) -> str:
+    """Seconds; a dash where there is nothing that takes any."""
+    return seconds(value) if value else "–"
 
 
 def milliseconds(value: Real) -> str:

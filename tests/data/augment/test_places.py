@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.augment.scenes import COUNT, INDEX, fix, pictures, seen, whole
+from sonde.data.augment import augmentation
 from sonde.data.augment import draws as at
 from sonde.data.augment.affine import Affine
 from sonde.data.augment.draws import Draws
@@ -64,6 +65,42 @@ def test_shift_moves_by_up_to_an_eighth_and_fills_with_black() -> None:
         assert len(at_) == 1
         places.add(at_[0])
     assert {y for y, _ in places} == {x for _, x in places} == set(range(9))
+
+
+@pytest.mark.parametrize(("share", "down", "right"), [(0.001, 1, 1), (0.125, 2, 3), (0.5, 8, 12)])
+def test_shift_takes_the_drawn_window(share: float, down: int, right: int) -> None:
+    images = torch.randint(0, 256, (20, 3, 16, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    draws = Draws(3, 1, INDEX[:20])
+    found = Shift(share)(Scene(images), draws).pictures
+    padded = torch.nn.functional.pad(images, (right, right, down, down))
+    tops, lefts = draws.integers(at.SHIFT_DOWN, 2 * down + 1).tolist(), draws.integers(at.SHIFT_RIGHT, 2 * right + 1).tolist()
+    assert len(set(tops)) > 1
+    for mine, whole_one, top, left in zip(found, padded, tops, lefts, strict=True):
+        assert torch.equal(mine, whole_one[:, top : top + 16, left : left + 24])
+
+
+def test_shift_by_nothing_leaves_everything_where_it_is() -> None:
+    boxes, kept = whole(COUNT, 16, 16)
+    scene = Scene(pictures(), boxes, kept, torch.ones(COUNT, 16, 16, dtype=torch.int64))
+    found = Shift(0.0)(scene, Draws(0, 0, INDEX))
+    assert torch.equal(found.pictures, scene.pictures)
+    assert found.boxes is not None
+    assert found.masks is not None
+    assert found.kept is not None
+    assert torch.equal(found.boxes, boxes)
+    assert torch.equal(found.kept, kept)
+    assert found.masks.eq(1).all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["shift:0", "flip:0", "flip-vertical:0", "rotate:0", "affine:0:0:0:0", "colour:0:0:0:0", "grey:0", "blur:2:0", "noise:0", "erase:0"],
+)
+def test_strengths_of_nothing_change_nothing(name: str) -> None:
+    steps = augmentation((name,), seed=0)
+    assert steps is not None
+    images = pictures(count=40)
+    torch.testing.assert_close(steps(images, INDEX[:40], 0).float(), images.float(), atol=0.02, rtol=0)
 
 
 def test_shift_moves_boxes_with_their_pixels() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,30 @@ def test_the_page_shows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     assert "What the network sees" in words
     assert "--augment shift,mixup" in words
     assert page.count("img") == 24 + 8 * (EPOCHS + 1)
+
+
+def test_boxes_that_would_be_emptied_are_said_as_train_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng, entries = np.random.default_rng(0), []
+    (tmp_path / "boxes").mkdir()
+    for number in range(8):
+        Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(tmp_path / "boxes" / f"{number}.png")
+        entries.append({"id": number + 1, "image_id": number + 1, "category_id": 1, "bbox": [20, 20, 24, 24], "area": 576, "iscrowd": 0})
+    images = [{"id": number + 1, "file_name": f"{number}.png", "width": 64, "height": 64} for number in range(8)]
+    table = {"images": images, "categories": [{"id": 1, "name": "square"}], "annotations": entries}
+    (tmp_path / "boxes" / "instances.json").write_text(json.dumps(table), encoding="utf-8")
+    said = []
+    narrow = ["--set", "model.width=8", "--epochs", "1", "--quiet"]
+    for words in (["data"], ["train", "--model", "yolo-small", *narrow]):
+        assert main([words[0], "boxes", *words[1:], "--augment", "crop:0.001:0.002"]) == 2
+        said.append(capsys.readouterr().err.partition("error: ")[2])
+    assert said[0].startswith("data.augment: crop leaves none of the boxes of ")
+    assert said[0] == said[1]
+    assert not (tmp_path / "boxes.html").exists()
+    assert main(["data", "boxes", "--augment", "crop"]) == 0
+    assert (tmp_path / "boxes.html").exists()
 
 
 @pytest.mark.parametrize(

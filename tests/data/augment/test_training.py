@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,3 +141,35 @@ def test_what_cannot_be_mixed_is_said_before_the_first_step(tmp_path: Path) -> N
     own = Recipe().replace(data={"augment": ("mixup",)}, model={"name": "perceptron"}, training={"epochs": 1})
     with pytest.raises(RecipeError, match="mixup mixes the labels of two pictures, which this task and model have no loss for"):
         fit.train(own, data=(pictures, labels), out=tmp_path / "c")
+
+
+PLAIN = Recipe().replace(data={"path": "digits", "examples": 120}, training={"compile": False})
+
+
+def said_of_augmentation(events: list[dict[str, Any]]) -> list[str]:
+    return [event["message"] for event in events if event["event"] == "note" and "changes nothing" in event["message"]]
+
+
+@pytest.mark.parametrize(
+    ("model", "numbers"), [({"name": "visual-words", "config": {"words": 8, "patches": (4,)}}, False), ({"name": "linear-regression"}, True)]
+)
+def test_of_models_that_learn_without_epochs_it_is_said_that_it_changes_nothing(model: dict[str, Any], numbers: bool, tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    data = (pictures, pictures.mean((1, 2)) if numbers else np.arange(60) % 2)
+    recipe = Recipe().replace(model=model, data={"augment": ("shift", "flip:0.1")}, training={"compile": False})
+    events: list[dict[str, Any]] = []
+    fit.train(recipe, data=data, out=tmp_path / "run", listen=[events.append], pages=False)
+    why = f"{model['name']} is fitted to the pictures as they are, without epochs (--epochs 20 has some)"
+    assert said_of_augmentation(events) == [f"{why}, so that shift, flip:0.1 changes nothing"]
+    events.clear()
+    learnt = fit.train(recipe.replace(training={"epochs": 1}), data=data, out=tmp_path / "learnt", listen=[events.append], pages=False)
+    assert learnt.recipe.model.config["solver"] == "gradient"
+    assert said_of_augmentation(events) == []
+
+
+@pytest.mark.parametrize(("names", "said"), [(("shift", "flip"), "shift, flip changes nothing"), (("none",), None), (None, None)])
+def test_without_epochs_it_is_said_that_it_changes_nothing(names: tuple[str, ...] | None, said: str | None, tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = []
+    recipe = PLAIN.replace(model={"name": "softmax-regression"}, training={"epochs": 0}, data={"augment": names})
+    fit.train(recipe, out=tmp_path / "run", listen=[events.append], pages=False)
+    assert said_of_augmentation(events) == ([] if said is None else [f"there are no epochs to augment pictures in, so that {said}"])

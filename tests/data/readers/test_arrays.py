@@ -87,7 +87,19 @@ def test_ranges_of_pictures(values: np.ndarray, expected: list[int]) -> None:
 def test_opacity_is_laid_on_white() -> None:
     pixel = np.array([[[[200, 0, 0, 128]]]], dtype=np.uint8)
     assert pictures(pixel, "x").ravel().tolist() == [227, 127, 127]
-    assert arrays(x=np.repeat(pixel, 4, 0), y=Y[:4]).notes == ("x: transparent pictures are laid on white",)
+
+
+@pytest.mark.parametrize(("channels", "left"), [(2, "1 (grey) is left"), (4, "3 (colour) are left")])
+@pytest.mark.parametrize("first", [False, True])
+def test_a_channel_that_is_taken_for_opacity_is_named(channels: int, left: str, first: bool) -> None:
+    shape = (4, channels, 5, 6) if first else (4, 5, 6, channels)
+    (note,) = arrays(x=np.zeros(shape, dtype=np.uint8), y=Y[:4]).notes
+    assert note == f"x: the last of {channels} channels is taken for opacity: transparent pictures are laid on white, and {left}"
+
+
+def test_other_channels_are_not_spoken_of() -> None:
+    for shape in ((4, 5, 6, 3), (4, 3, 5, 6), (4, 5, 6, 1), (4, 5, 6)):
+        assert arrays(x=np.zeros(shape, dtype=np.uint8), y=Y[:4]).notes == ()
 
 
 def test_scaling_is_said() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -17,7 +18,7 @@ from sonde.data.prepare.columns import Columns, build_columns
 from sonde.data.prepare.scenes import fit_scenes
 from sonde.data.prepare.target import Target, fit_target
 from sonde.data.readers.mask_planes import VOID
-from sonde.data.scene_batches import SceneAugment, Taken, seen
+from sonde.data.scene_batches import SceneAugment, Taken, boxes_of, seen
 from sonde.errors import DataError
 from sonde.ops.boxes import BOTTOM, CLASS, CROWD, LEFT
 from sonde.recipe import Recipe
@@ -26,11 +27,19 @@ ROWS, EPOCHS, SIDE = 6, 6, 240
 
 
 def scene_augmented_sheet(recipe: Recipe, dataset: Dataset, folder: Path) -> dict[str, Any]:
-    """As `augmented_sheet`, of pictures with places in them: on the prepared canvas, with the draws of the recipe's seed."""
+    """As `augmented_sheet`, of pictures with places in them: on the prepared canvas, with the draws of the recipe's seed.
+
+    Raises RecipeError where a step leaves none of some picture's boxes, as before training.
+    """
     names, seed, train = recipe.data.augment or (), recipe.training.seed, dataset.parts["train"]
     preparation = fit_scenes(train, recipe.data)
     target = fit_target(dataset.inferred.task, {}, train, dataset.inferred.targets, data=recipe.data, scenes=preparation)
     steps = augment.augmentation(names, seed=seed)
+    if dataset.content.kind == "boxes" and steps is not None:
+        few = train.index[: augment.TRIED]
+        tried = build_columns(preparation, target, train.examples.take(few), on_error="skip")
+        read = np.flatnonzero(tried.valid)
+        steps.check_boxes(boxes_of(tried, read), torch.from_numpy(few[read]))
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     for place in turns([""] * len(train.index), ROWS):

@@ -15,11 +15,16 @@ from sonde.data.augment.scene import Scene, cut
 
 @dataclass(frozen=True)
 class Shift:
-    """Pad with black by `share` of the side, then cut a window of the old size at a random place: whole pixels, kept as they are."""
+    """Pad with black by `share` of the side, at least a pixel, then cut a window of the old size at a random place: whole pixels, kept as they are.
+
+    A share of 0 leaves everything where it is.
+    """
 
     share: float = strength(0.125, 0, 0.5)
 
     def __call__(self, scene: Scene, draws: Draws) -> Scene:
+        if not self.share:
+            return scene
         height, width = scene.size
         down, right = max(1, round(self.share * height)), max(1, round(self.share * width))
         top, left = draws.integers(at.SHIFT_DOWN, 2 * down + 1), draws.integers(at.SHIFT_RIGHT, 2 * right + 1)

@@ -185,6 +185,8 @@ def _labels(y: np.ndarray, where: str) -> list[pl.Series]:
 def pictures(x: np.ndarray, where: str) -> np.ndarray:
     """Pictures as uint8 (number, height, width, channels) from the forms they come in: channels last, first or none; 0 … 1 or 0 … 255.
 
+    As with files, the last of 2 or 4 channels is opacity: 1 (grey) or 3 (colour) are given back, laid on white.
+
     Raises
     ------
     DataError
@@ -192,7 +194,7 @@ def pictures(x: np.ndarray, where: str) -> np.ndarray:
     """
     if x.ndim == 3:
         x = x[..., None]
-    elif x.shape[-1] not in (1, 2, 3, 4) and x.shape[1] in (1, 2, 3, 4):
+    elif _first(x):
         x = x.transpose(0, 2, 3, 1)
     if x.shape[-1] not in (1, 2, 3, 4) or x.dtype.kind not in "buif":
         raise DataError(Problem("error", where, f"an array of shape {x.shape} and type {x.dtype} holds no pictures", _PICTURE_REMEDY))
@@ -201,6 +203,16 @@ def pictures(x: np.ndarray, where: str) -> np.ndarray:
         opacity = values[..., -1:].astype(np.uint16)
         values = ((values[..., :-1] * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
     return np.ascontiguousarray(values)
+
+
+def _first(x: np.ndarray) -> bool:
+    """Whether the channels of four axes stand before height and width: last they are not."""
+    return x.shape[-1] not in (1, 2, 3, 4) and x.shape[1] in (1, 2, 3, 4)
+
+
+def _channels(x: np.ndarray) -> int:
+    """How many channels the pictures of four axes have."""
+    return int(x.shape[1] if _first(x) else x.shape[-1])
 
 
 def _bytes(x: np.ndarray, where: str) -> np.ndarray:
@@ -231,6 +243,8 @@ def _notes(arrays: Mapping[str, np.ndarray], pairs: Mapping[Part, tuple[str, str
         array = arrays[x]
         if array.ndim > 2 and array.dtype.kind == "f" and array.size and float(array.max()) <= 1:
             notes.append(f"{x}: values from 0 to 1 were scaled to 0 to 255")
-        if array.ndim == 4 and (array.shape[-1] in (2, 4) or (array.shape[-1] > 4 and array.shape[1] in (2, 4))):
-            notes.append(f"{x}: transparent pictures are laid on white")
+        channels = _channels(array) if array.ndim == 4 else 0
+        if channels in (2, 4):
+            left = "1 (grey) is" if channels == 2 else "3 (colour) are"
+            notes.append(f"{x}: the last of {channels} channels is taken for opacity: transparent pictures are laid on white, and {left} left")
     return tuple(notes)
