@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from sonde.cli.main import main
 from sonde.cost import machine as machines
@@ -228,3 +229,16 @@ def test_bench(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: 
     assert main(["bench", "--device", "cpu"]) == 0
     assert "100.0 billion multiply-adds/s" in capsys.readouterr().out
     assert "Caches" in (tmp_path / "machine.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cost", "lenet", "--device", "cuda"]) == 2
+    assert "cuda" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_is_compared_with_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(capsys, "cost", "resnet18", "--device", "cuda", "--batch", "8", "--measure")
+    assert found["machine"]["device"] == torch.cuda.get_device_name()
+    assert "predicted" not in found and 0 < found["measured"]["share_of_floor"] <= 1.2

@@ -11,9 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from sonde.cost.account import Cost, account
+from bench.cost_model import products
+from sonde import models
+from sonde.cost.account import Cost, account, count
 from sonde.cost.source import Input, Source, find
-from sonde.errors import RecipeError
+from sonde.errors import RecipeError, UsageError
+from sonde.recipes.defaults import COUNTED
 
 
 def bill(build: Callable[[], nn.Module], *shapes: tuple[int, ...], batch: int = 4, dtype: torch.dtype = torch.float32) -> Cost:
@@ -262,6 +265,24 @@ def test_sondes_models_agree_with_another_counter(name: str) -> None:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(*inputs)
     assert account(source, batch=2).multiply_adds == counter.get_total_flops() // 2
+
+
+@pytest.mark.parametrize("name", [name for name in models.MODELS if models.accepts(name) == "tokens" and name not in COUNTED])
+def test_models_of_tokens_agree_with_the_functions_that_they_call(name: str) -> None:
+    parameters, multiply_adds = count(find(name))
+    assert multiply_adds == products(name) > 0
+    with torch.device("meta"):
+        assert parameters == sum(weight.numel() for weight in find(name).build().parameters())
+
+
+def test_transformer_base_has_the_papers_parameters() -> None:
+    assert round(count(find("transformer-base"))[0] / 1e6) == 63  # 65 million in its table 3, which counts some more pieces
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_what_only_counts_has_no_cost(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} counts what follows what.*\n.*sonde train TEXT --model {name}"):
+        find(name)
 
 
 def test_published_sizes() -> None:

@@ -21,6 +21,7 @@ def bench(
 ) -> Answer:
     """Measure this machine: peak, bandwidth, caches, memory order, loops and copies. Kept until it changes."""
     from sonde.cost.machine import is_known, machine
+    from sonde.report.numbers import plural
     from sonde.report.roofline import size, write_machine
 
     if again or not is_known(device):
@@ -34,7 +35,7 @@ def bench(
         "page": None if out is None else str(out),
     }
     lines = [
-        f"{found.processor}, {found.device}, {found.threads} threads, torch {found.torch}, measured {found.measured}",
+        f"{found.processor}, {found.device}, {plural(found.threads, 'thread')}, torch {found.torch}, measured {found.measured}",
         f"peak             {found.peak / 1e9:,.1f} billion multiply-adds/s in float32 ({2 * found.peak / 1e12:.3g} TFLOP/s): a large matrix product",
         f"bandwidth        {found.bandwidth / 1e9:,.1f} GB/s: c = a + b on arrays that no cache holds",
         f"ridge            {found.ridge:,.1f} multiply-adds a byte: below it memory is the limit, above it arithmetic",

@@ -29,6 +29,7 @@ def cost(
     examples: Annotated[int | None, Parameter(help="also the time for so many examples")] = None,
     peak: Annotated[float | None, Parameter(help="another machine's multiply-adds a second, 12e12")] = None,
     bandwidth: Annotated[float | None, Parameter(help="another machine's bytes a second, 2e12")] = None,
+    device: Annotated[str | None, Parameter(help="the machine's part that is compared with: cpu, cuda, cuda:1 [default: the one to train on]")] = None,
     measure: Annotated[bool, Parameter(negative=(), show_default=False, help="also run some steps, and say what share of the best is reached")] = False,
     sequence: Annotated[bool, Parameter(negative=(), show_default=False, help="without a model: measure convolution, recurrence and self-attention")] = False,
     out: Annotated[Path | None, Parameter(help="write an HTML page with the roofline, or with the layers of --sequence")] = None,
@@ -42,19 +43,21 @@ def cost(
     from sonde.cost.account import account, folded
     from sonde.cost.source import find
     from sonde.report.roofline import write_cost
+    from sonde.training.world import choose_device
 
+    where = choose_device(device)
     source = find(model, inputs=input, settings=settings(set))
     bill = account(source, batch=source.batch or 32 if batch is None else batch, optimizer=optimizer or source.optimizer or "sgd")
-    machine = _machine(peak, bandwidth)
+    machine = _machine(peak, bandwidth, str(where))
     if depth is not None:
         bill = dataclasses.replace(bill, layers=tuple(folded(bill.layers, depth)))
     document = _document(bill, machine)
-    if peak is None and bandwidth is None:
+    if peak is None and bandwidth is None and where.type == "cpu":
         document["predicted"] = _predicted(bill)
     if examples is not None:
         document["examples"] = _examples(bill, machine, examples)
     if measure:
-        document["measured"] = _measured(bill, machine)
+        document["measured"] = _measured(bill, machine, str(where))
     if out is not None:
         document["page"] = str(write_cost(document, out))
     return Answer(document, _text(bill, machine, document), json=json)
@@ -111,15 +114,15 @@ def _sequence(model: str | None, asked: bool, out: Path | None, *, json: bool) -
     return Answer(document, "\n".join(lines), json=json)
 
 
-def _machine(peak: float | None, bandwidth: float | None) -> Machine:
-    """This machine, or it with another peak and bandwidth."""
+def _machine(peak: float | None, bandwidth: float | None, device: str) -> Machine:
+    """This machine with its `device`, or it with another peak and bandwidth."""
     from sonde.cost.machine import given, is_known, machine
 
     if peak is not None:  # where only arithmetic is said, memory is taken to be no limit
         return given(peak=peak, bandwidth=float("inf") if bandwidth is None else bandwidth)
-    if not is_known("cpu"):
+    if not is_known(device):
         say("measuring this machine, some seconds (sonde bench shows it) …")
-    found = machine("cpu")
+    found = machine(device)
     return found if bandwidth is None else given(peak=found.peak, bandwidth=bandwidth)
 
 
@@ -177,15 +180,15 @@ def _examples(bill: Cost, machine: Machine, examples: int) -> dict[str, Any]:
     return {"number": examples, "forward_seconds": forward * examples, "training_seconds": _step_floor(bill, machine) / bill.batch * examples}
 
 
-def _measured(bill: Cost, machine: Machine) -> dict[str, float]:
+def _measured(bill: Cost, machine: Machine, device: str) -> dict[str, float]:
     """Times of real steps; 0 for a training step of a module in which there is nothing to train."""
     from sonde.cost.achieved import forward_seconds, step_seconds
 
     if any(operation.phase == "backward" for operation in bill.operations):
-        step, forward = step_seconds(bill.source, batch=bill.batch, optimizer=bill.optimizer)
+        step, forward = step_seconds(bill.source, batch=bill.batch, optimizer=bill.optimizer, device=device)
     else:
-        inputs = [each.batch(bill.batch, "cpu") for each in bill.source.inputs]
-        step, forward = 0.0, forward_seconds(bill.source.build(), inputs)
+        inputs = [each.batch(bill.batch, device) for each in bill.source.inputs]
+        step, forward = 0.0, forward_seconds(bill.source.build().to(device), inputs)
     work = sum(layer.multiply_adds + layer.backward for layer in bill.layers)
     reached = work / step / machine.peak if step else 0.0
     return {"step_seconds": step, "forward_seconds": forward, "share_of_peak": reached, "share_of_floor": _step_floor(bill, machine) / step if step else 0.0}
@@ -248,6 +251,8 @@ def _text(bill: Cost, machine: Machine, document: dict[str, Any]) -> str:
 def _machine_name(machine: Machine) -> str:
     from sonde.report.numbers import plural
 
+    if machine.device not in ("cpu", "given"):
+        return machine.device
     return f"{machine.processor}, {plural(machine.threads, 'thread')}" if machine.threads else machine.processor
 
 

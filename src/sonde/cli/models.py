@@ -87,6 +87,7 @@ def _sized(name: str, changes: dict[str, Any]) -> dict[str, Any]:
 
 def _chart(runs: tuple[str, ...], out: Path, *, json: bool) -> Answer:
     from sonde.cost.zoo import side_by_side
+    from sonde.report.numbers import plural
     from sonde.report.roofline import size
     from sonde.report.zoo import write_zoo
 
@@ -107,7 +108,7 @@ def _chart(runs: tuple[str, ...], out: Path, *, json: bool) -> Answer:
     ]
     heads = ("run", "model", metric, "examples/s", "parameters", "multiply-adds", "to train", "")
     page = write_zoo(found, out)
-    said = f"* no other is at least as good and faster. {found['batch']} examples at once, {found['threads']} threads"
+    said = f"* no other is at least as good and faster. {found['batch']} examples at once, {plural(found['threads'], 'thread')}"
     return Answer({**found, "page": str(page)}, f"{table(rows, heads)}\n\n{said}\npage  {page}", json=json)
 
 

@@ -19,14 +19,18 @@ from torch import Tensor, nn
 from sonde import models, recipe
 from sonde.errors import RecipeError, UsageError, did_you_mean
 from sonde.nn.prepared import MaskLosses
-from sonde.nn.sequence import LanguageModel
+from sonde.nn.sequence import LanguageModel, Translator
 from sonde.recipes import RECIPES, load
+from sonde.recipes.defaults import COUNTED
 
 # What a model, by its name or its file, is counted at where nothing is said: the sizes of the paper that made it known.
 IMAGES: dict[str, Any] = {"channels": 3, "size": 224, "classes": 1000}
 NUMBERS: dict[str, Any] = {"numbers": 10, "outputs": 1}
 TOKENS: dict[str, Any] = {"vocabulary": 10_000, "outputs": 2}
 LENGTH = (64,)  # tokens
+WORD_VECTORS = ("skip-gram", "cbow")
+AROUND, OTHERS = (10,), 5  # words: the five on each side, and those that a word is told from (tasks/word_vectors.py)
+PIECES: dict[str, Any] = {"vocabulary": 10_000, "outputs": 10_000}
 SMALL: dict[str, Any] = {"channels": 3, "size": 32, "classes": 10}
 LARGE: dict[str, Any] = {"channels": 3, "size": 299, "classes": 1000}
 REGIONS: dict[str, Any] = {"channels": 3, "size": 800, "classes": 90}
@@ -54,6 +58,11 @@ SIZES: dict[str, dict[str, Any]] = {
     "sonde.models.resnet_cifar": SMALL,
     "sonde.models.preresnet": SMALL,
     "sonde.models.bert": {"vocabulary": 30_522, "outputs": 2},
+    "sonde.models.skip_gram": PIECES,
+    "sonde.models.cbow": PIECES,
+    "sonde.models.seq2seq": PIECES,
+    "sonde.models.transformer": PIECES,
+    "transformer-base": {"vocabulary": 37_000, "outputs": 37_000},
     "sonde.models.mlp": {"numbers": 784, "outputs": 10},
     "sonde.models.softmax_regression": {"numbers": 784, "outputs": 10},
 }
@@ -153,7 +162,7 @@ def _of_recipe(name: str, chosen: recipe.Recipe, values: dict[str, Any], shapes:
     found = _own(model, f"recipe {name}", table, shapes)
     assumed = [f"{key} {value}" for key, value in found.sizes.items() if key not in given]
     if models.accepts(model) == "tokens" and not shapes:
-        assumed.append(f"{LENGTH[0]} tokens")
+        assumed.append(f"{AROUND[0]} words around each" if model in WORD_VECTORS else f"{LENGTH[0]} tokens")
     notes = []
     if assumed:
         notes.append(f"the recipe's data are not read, so this is assumed: {', '.join(assumed)}; --input and --set say otherwise")
@@ -219,11 +228,14 @@ def _own(name: str, what: str, values: dict[str, Any], shapes: list[Input]) -> S
         values = {**values, "channels": shape[0], "size": shape[1]}
     elif shapes and reads == "numbers":
         values = {**values, "numbers": math.prod(shapes[0].shape)}
+    if name in COUNTED:
+        what = f"{name} counts what follows what, and its table is as large as its text: there is nothing to foretell"
+        raise UsageError(what, where="sonde cost", remedy=f"train it, which takes seconds: sonde train TEXT --model {name}")
     config = models.config(name, values)
     if images:
         inputs = [Input((config.channels, config.size, config.size))]
     elif reads == "tokens":
-        inputs = [Input(shapes[0].shape if shapes else LENGTH, torch.int64)]
+        inputs = [Input(shapes[0].shape if shapes else AROUND if name in WORD_VECTORS else LENGTH, torch.int64)]
     else:
         inputs = [Input((config.numbers,))] + ([Input((len(config.categories),), torch.int64)] if getattr(config, "categories", ()) else [])
     decided = {field: getattr(config, field) for field in usual(name)}
@@ -240,6 +252,44 @@ class _Window(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.network.advance(tokens, None)[0]
+
+
+class _Translator(nn.Module):
+    """A translator as it learns: logits of a target as long as the source, all of both known."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network: Any = network
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.network(tokens, _whole(tokens), tokens)
+
+
+class _Bag(nn.Module):
+    """A bag of embeddings as a function of a sentence without padding."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network: Any = network
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.network(tokens, _whole(tokens))
+
+
+class _Vectors(nn.Module):
+    """Word vectors as they learn: a word is told from `OTHERS` drawn ones, by the words around it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network: Any = network
+
+    def forward(self, contexts: Tensor) -> Tensor:
+        return self.network(contexts, contexts.new_zeros(len(contexts), 1 + OTHERS))
+
+
+def _whole(tokens: Tensor) -> Tensor:
+    """Lengths of rows without padding."""
+    return tokens.new_full((len(tokens),), tokens.shape[1])
 
 
 class _Detector(nn.Module):
@@ -261,9 +311,15 @@ class _Detector(nn.Module):
 
 
 def _reading(network: nn.Module, name: str) -> nn.Module:
-    """The network as a function of its input alone, which a detector or what has no `forward`, but `advance`, is not."""
+    """The network as a function of its input alone, which a detector, what reads lengths and what has no `forward`, but `advance`, are not."""
     if models.fits(name, "detection") and hasattr(type(network), "losses"):
         return _Detector(network)
+    if isinstance(network, Translator):
+        return _Translator(network)
+    if name in WORD_VECTORS:
+        return _Vectors(network)
+    if name == "embedding-bag":
+        return _Bag(network)
     return _Window(network) if isinstance(network, LanguageModel) and type(network).forward is nn.Module.forward else network
 
 

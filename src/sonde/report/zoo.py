@@ -10,7 +10,7 @@ from sonde.report.frame import Block, page, save
 from sonde.report.html import Markup, figure, join, name, prose, table, tag
 from sonde.report.lines import legend
 from sonde.report.measures import measure, written
-from sonde.report.numbers import Real, show
+from sonde.report.numbers import Real, plural, show
 from sonde.report.roofline import size
 from sonde.report.scale import linear, logarithmic
 from sonde.report.svg import WIDTH, Frame, chart, label, marker, path
@@ -29,7 +29,7 @@ LINE, BASE, SIDE = 15, 9, 10  # pixels: from a name to the next one below, from 
 def write_zoo(found: Mapping[str, Any], out: Path) -> Path:
     """The chart of `cost.zoo.side_by_side` as one page. Returns `out`; raises RunError where it cannot be written."""
     rows, metric = found["rows"], found["metric"]
-    where = f"{found['processor']}, {found['threads']} threads, {found['batch']} examples at once"
+    where = f"{found['processor']}, {plural(found['threads'], 'thread')}, {found['batch']} examples at once"
     word = measure(metric).word
     head = join([tag("h1", {"class": "title"}, "Models at a glance"), tag("p", {"class": "lead"}, f"{len(rows)} trained models by {word}, on {where}.")])
     charts = tag("div", None, [_chart(rows, metric, found["better"], *axis) for axis in AXES])
