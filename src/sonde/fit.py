@@ -256,7 +256,7 @@ def _decide(recipe: Recipe, experiment: Experiment, batches: Feed, folder: Path,
             }
         )
         recipe = recipe.replace(training={"epochs": epochs})
-    compiled = compiling.decide(recipe.training.compile, tried)
+    compiled = compiling.decide(recipe.training.compile, tried, lambda said: log.emit({"event": "note", "message": said}))
     recipe = recipe.replace(training={"compile": compiled})
     if world.main:
         (folder / "recipe.toml").write_text(recipe.toml(), encoding="utf-8")

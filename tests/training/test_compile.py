@@ -40,18 +40,23 @@ def tried(lengths: list[int], *, eager: float, compiled: tuple[float, float], de
 
 
 @pytest.mark.parametrize(
-    ("lengths", "eager", "compiled", "device", "taken"),
+    ("lengths", "eager", "compiled", "device", "tries", "taken"),
     [
-        ([8] * 50, 1.0, (60.0, 0.5), "cpu", True),
-        ([8] * 50, 1.0, (60.0, 0.9), "cpu", False),  # compiling takes what it gains
-        ([8] * 50, 0.5, (1.0, 0.1), "cpu", False),  # 250 s in all: not tried
-        ([8] * 49 + [3], 1.0, (60.0, 0.5), "cpu", True),  # the last batch of an epoch is short
-        ([8, 5] * 25, 1.0, (60.0, 0.5), "cpu", False),  # sentences: each length is compiled for anew
-        ([8, 5] * 25, 1.0, (60.0, 0.5), "cuda", True),
+        ([8] * 50, 1.0, (60.0, 0.5), "cpu", True, True),
+        ([8] * 50, 1.0, (60.0, 0.9), "cpu", True, False),  # compiling takes what it gains
+        ([8] * 50, 0.5, (1.0, 0.1), "cpu", False, False),  # 250 s in all: not tried
+        ([8] * 49 + [3], 1.0, (60.0, 0.5), "cpu", True, True),  # the last batch of an epoch is short
+        ([8, 5] * 25, 1.0, (60.0, 0.5), "cpu", False, False),  # sentences: each length is compiled for anew
+        ([8, 5] * 25, 1.0, (60.0, 0.5), "cuda", True, True),
     ],
 )
-def test_auto(lengths: list[int], eager: float, compiled: tuple[float, float], device: str, taken: bool) -> None:
-    assert decide("auto", tried(lengths, eager=eager, compiled=compiled, device=device)) is taken
+def test_auto(lengths: list[int], eager: float, compiled: tuple[float, float], device: str, tries: bool, taken: bool) -> None:
+    said: list[str] = []
+    assert decide("auto", tried(lengths, eager=eager, compiled=compiled, device=device), said.append) is taken
+    assert len(said) == 2 * tries
+    if tries:  # a trial is announced, as it takes its time, and its outcome told
+        assert said[0].startswith("8 minutes of steps lie ahead: trying out") and "--no-compile" in said[0]
+        assert said[1].endswith("in place of 1,000.0: the steps are compiled" if taken else "in place of 1,000.0: the steps are not compiled")
 
 
 def test_as_told() -> None:
