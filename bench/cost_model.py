@@ -180,7 +180,7 @@ def predicted(case: tuple[str, str, int, int, str], cache: str) -> dict[str, flo
     name, shape, classes, batch, optimizer = case
     key = "outputs" if name == "mlp" else "classes"
     words = ["cost", name, "--input", shape, "--batch", str(batch), "--optimizer", optimizer, "--set", f"{key}={classes}", "--json"]
-    surroundings = environment() | {"XDG_CACHE_HOME": cache}
+    surroundings = environment() | {"SONDE_CACHE": cache}
     done = subprocess.run([sys.executable, "-m", "sonde", *words], cwd=ROOT, env=surroundings, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     return {"memory": found["memory"]["training"], "seconds": found["predicted"]["step_seconds"], "floor": found["floor"]["step_seconds"]}

@@ -96,7 +96,7 @@ def test_json_lines_larger_than_memory_are_mapped_and_read_alike(tmp_path: Path,
     file = tmp_path / "t.jsonl"
     file.write_text("\n".join(lines), encoding="utf-8")
     whole = read_table(file, on_error=on_error)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("SONDE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("sonde.data.readers.tables.MAPPED", 100)
     monkeypatch.setattr("sonde.data.readers.large_json_lines.CHUNK", 7)
     for _ in range(2):  # made, then found in the cache
