@@ -209,6 +209,8 @@ def test_systolic(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert found["left"][0][0] == 4 and found["left"][2][1] == 7
     assert found["difference"] == 0
     assert out.read_text(encoding="utf-8").count('class="cycle"') == 7
+    assert main(["systolic", "--out", str(out)]) == 0
+    assert "y₁₁ leaves in cycle 4, y₃₂ in cycle 7 of 7" in capsys.readouterr().out
     assert main(["systolic", "--m", "5", "--rows", "2", "--columns", "2", "--out", str(out)]) == 0
     assert "in 6 tiles" in capsys.readouterr().out
     assert "tile 2,1" in out.read_text(encoding="utf-8")

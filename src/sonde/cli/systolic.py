@@ -52,7 +52,8 @@ def systolic(
     lines = [
         f"Y = WX, W {m}×{k}, X {k}×{n}, on {height}×{width} elements" + (f", in {tiles} tiles" if tiles > 1 else ""),
         f"product      {'equals' if difference == 0 else f'differs by {difference:.1e} at most from'} W @ X",
-        f"first, last  y₁,₁ leaves in cycle {int(done.left[0, 0])}, y_{m},{n} in cycle {int(done.left[-1, -1])} of {done.cycles}",
+        f"first, last  y{_index(0, 0, max(m, n))} leaves in cycle {int(done.left[0, 0])}, "
+        f"y{_index(m - 1, n - 1, max(m, n))} in cycle {int(done.left[-1, -1])} of {done.cycles}",
         f"utilisation  {done.utilisation:.1%} of elements × cycles multiply",
         f"picture      {picture or 'none: at most 8 × 8 elements can be read'}",
         "",
