@@ -64,7 +64,7 @@ class Products(TorchFunctionMode):
             sizes = {axis: size for axes, x in operands for axis, size in zip(axes.strip(), x.shape, strict=True)}
             self.total += math.prod(sizes.values())
         elif name in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
-            raise NotImplementedError(f"{name} is one call of many products")
+            raise ValueError(f"{name} hides its products in one call, which cannot be counted from outside")
         return out
 
 
